@@ -93,7 +93,8 @@ impl Contacts {
     /// Adds one, unless its decision is there already.
     pub fn push(&mut self, contact: Contact) {
         if !self.0.iter().rev().any(|known| known.id == contact.id) {
-            self.0.push(contact);
+            let at = self.0.partition_point(|known| known.at <= contact.at);
+            self.0.insert(at, contact);
         }
     }
 

@@ -1,0 +1,333 @@
+//! The vocabulary of what goes out: verdicts, decisions, and the action CloudEvent.
+
+use crate::clock::{Millis, format_rfc3339};
+use crate::event::Value;
+use crate::partitioning::CustomerId;
+use crate::state::{DecisionId, Window};
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+use std::sync::Arc;
+
+/// The channel token of the control group's decisions.
+pub const HOLDOUT_CHANNEL: &str = "_holdout";
+
+/// What became of a rule at an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Verdict {
+    /// The action went out.
+    Sent,
+    /// It would have gone out, but the customer is in the rule's control group.
+    Holdout,
+    /// Outside the rule's dates, days or hours.
+    Schedule,
+    /// The customer is in none of the rule's segments.
+    Audience,
+    /// The rule is not rolled out to this customer yet.
+    Rollout,
+    /// The trigger is older than the rule's `fresh`.
+    Stale,
+    /// `when` said no.
+    Condition,
+    /// The rule spoke to this customer too recently.
+    Cooldown,
+    /// The rule spoke to this customer too often.
+    Cap,
+    /// The customer refused each of the rule's channels.
+    Consent,
+    /// None of the rule's channels reaches the customer.
+    Unreachable,
+    /// Another rule of the group won.
+    Arbitration,
+    /// `action` had nothing to say.
+    None,
+    /// A function of the rule failed.
+    Error,
+}
+
+impl Verdict {
+    /// Every verdict.
+    pub const ALL: [Self; 14] = [
+        Self::Sent,
+        Self::Holdout,
+        Self::Schedule,
+        Self::Audience,
+        Self::Rollout,
+        Self::Stale,
+        Self::Condition,
+        Self::Cooldown,
+        Self::Cap,
+        Self::Consent,
+        Self::Unreachable,
+        Self::Arbitration,
+        Self::None,
+        Self::Error,
+    ];
+
+    /// The word in actions, metrics and reports.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Holdout => "holdout",
+            Self::Schedule => "schedule",
+            Self::Audience => "audience",
+            Self::Rollout => "rollout",
+            Self::Stale => "stale",
+            Self::Condition => "condition",
+            Self::Cooldown => "cooldown",
+            Self::Cap => "cap",
+            Self::Consent => "consent",
+            Self::Unreachable => "unreachable",
+            Self::Arbitration => "arbitration",
+            Self::None => "none",
+            Self::Error => "error",
+        }
+    }
+
+    /// Whether the rule's condition held.
+    #[must_use]
+    pub const fn is_proposal(self) -> bool {
+        !matches!(
+            self,
+            Self::Schedule | Self::Audience | Self::Rollout | Self::Stale | Self::Condition
+        )
+    }
+}
+
+/// The event that a decision answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trigger {
+    /// Its id.
+    pub id: Box<str>,
+    /// Its source.
+    pub source: Box<str>,
+    /// Its type.
+    #[serde(rename = "type")]
+    pub kind: Arc<str>,
+    /// When it happened.
+    #[serde(serialize_with = "rfc3339")]
+    pub time: Millis,
+    /// Its sequence in `SCENE_EVENTS` (in `replay`, its line number).
+    pub sequence: u64,
+}
+
+/// What a rule's `action` returned, checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Body {
+    /// `offer`, `retention` or `message`.
+    pub kind: Box<str>,
+    /// `code`, if any.
+    pub code: Option<Box<str>>,
+    /// How long it is valid.
+    pub expires: Option<Window>,
+    /// All of it but `kind`, as the rule wrote it.
+    pub fields: Value,
+}
+
+/// The kinds an action can have.
+pub const KINDS: [&str; 3] = ["offer", "retention", "message"];
+
+impl Body {
+    /// Checks what a rule returned.
+    ///
+    /// # Errors
+    /// A sentence for the rule's author.
+    pub fn check(returned: Value) -> Result<Self, String> {
+        let Value::Record(mut members) = returned else {
+            return Err(format!(
+                "`action` must return a map `#{{ … }}`, not {}",
+                returned.kind()
+            ));
+        };
+        let kind = members
+            .iter()
+            .position(|(name, _)| &**name == "kind")
+            .map(|at| members.remove(at).1);
+        let kind = match kind.as_ref().and_then(Value::as_text) {
+            Some(kind) if KINDS.contains(&kind) => kind.into(),
+            _ => {
+                return Err(
+                    "the action's `kind` must be \"offer\", \"retention\" or \"message\"".into(),
+                );
+            }
+        };
+        let fields = Value::Record(members);
+        let expires = match fields.get("expires") {
+            None | Some(Value::Null) => None,
+            Some(value) => Some(value.as_text().and_then(Window::parse).ok_or(
+                "the action's `expires` must be a length such as \"10m\"",
+            )?),
+        };
+        let code = fields.get("code").and_then(Value::as_text).map(Into::into);
+        Ok(Self {
+            kind,
+            code,
+            expires,
+            fields,
+        })
+    }
+}
+
+/// A decision to speak, or one held out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decision {
+    /// Its id.
+    pub id: DecisionId,
+    /// To whom.
+    pub customer: CustomerId,
+    /// By which rule.
+    pub rule: Arc<str>,
+    /// The rule set's content hash.
+    pub generation: Arc<str>,
+    /// By which channel.
+    pub channel: Box<str>,
+    /// The variant of the rule.
+    pub variant: Box<str>,
+    /// The step of a journey; 0 for a rule without steps.
+    pub step: u32,
+    /// [`Verdict::Sent`] or [`Verdict::Holdout`].
+    pub verdict: Verdict,
+    /// What it answers.
+    pub trigger: Trigger,
+    /// What it says.
+    pub body: Body,
+    /// Wall clock.
+    pub decided_at: Millis,
+    /// Policy time: when the stream stored the trigger.
+    pub policy_time: Millis,
+    /// W3C trace context of the trigger.
+    pub traceparent: Option<Box<str>>,
+    /// Which of the trigger's decisions it is, from 0, and how many there are.
+    pub part: (u32, u32),
+}
+
+/// The id of a decision: 128 bits of SHA-256 over customer, trigger, rule and step.
+#[must_use]
+pub fn decision_id(
+    customer: &CustomerId,
+    source: &str,
+    event: &str,
+    rule: &str,
+    step: u32,
+) -> DecisionId {
+    let mut hash = Sha256::new();
+    for part in [customer.as_str(), source, event, rule] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    hash.update(step.to_le_bytes());
+    DecisionId(
+        hash.finalize()[..16]
+            .try_into()
+            .expect("invariant: SHA-256 has 32 bytes"),
+    )
+}
+
+impl Decision {
+    /// The channel token of its subject.
+    #[must_use]
+    pub fn subject_channel(&self) -> &str {
+        match self.verdict {
+            Verdict::Holdout => HOLDOUT_CHANNEL,
+            _ => &self.channel,
+        }
+    }
+
+    /// When it is no longer worth delivering.
+    #[must_use]
+    pub fn expires_at(&self) -> Option<Millis> {
+        self.body
+            .expires
+            .map(|length| self.policy_time.saturating_add(length.millis()))
+    }
+
+    /// The action as a structured CloudEvent.
+    #[must_use]
+    pub fn to_cloudevent(&self) -> Vec<u8> {
+        let event = CloudEvent {
+            specversion: "1.0",
+            id: self.id.to_string(),
+            source: "onscene",
+            kind: "scene.action",
+            subject: self.customer.as_str(),
+            time: format_rfc3339(self.decided_at),
+            datacontenttype: "application/json",
+            expirytime: self.expires_at().map(format_rfc3339),
+            traceparent: self.traceparent.as_deref(),
+            data: Data {
+                kind: &self.body.kind,
+                channel: &self.channel,
+                rule: &self.rule,
+                generation: &self.generation,
+                variant: &self.variant,
+                step: self.step,
+                verdict: self.verdict.word(),
+                trigger: &self.trigger,
+                body: &self.body.fields,
+                decided_at: format_rfc3339(self.decided_at),
+            },
+        };
+        serde_json::to_vec(&event).expect("invariant: text, numbers and maps with text keys")
+    }
+
+    /// What a router needs without reading the body.
+    #[must_use]
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        let mut headers = vec![
+            ("Onscene-Customer", self.customer.token().into_owned()),
+            ("Onscene-Rule", crate::partitioning::token(&self.rule).into_owned()),
+            ("Onscene-Action", self.body.kind.to_string()),
+            ("Onscene-Channel", self.channel.to_string()),
+            ("Onscene-Verdict", self.verdict.word().to_owned()),
+            ("Onscene-Trigger", self.trigger.sequence.to_string()),
+            ("Onscene-Policy-Time", self.policy_time.to_string()),
+            ("Onscene-Part", format!("{}/{}", self.part.0, self.part.1)),
+        ];
+        if let Some(expires) = self.expires_at() {
+            headers.push(("Onscene-Expires", format_rfc3339(expires)));
+        }
+        if let Some(trace) = &self.traceparent {
+            headers.push(("traceparent", trace.to_string()));
+        }
+        headers
+    }
+}
+
+#[derive(Serialize)]
+struct CloudEvent<'a> {
+    specversion: &'static str,
+    id: String,
+    source: &'static str,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    subject: &'a str,
+    time: String,
+    datacontenttype: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expirytime: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<&'a str>,
+    data: Data<'a>,
+}
+
+#[derive(Serialize)]
+struct Data<'a> {
+    kind: &'a str,
+    channel: &'a str,
+    rule: &'a str,
+    generation: &'a str,
+    variant: &'a str,
+    step: u32,
+    verdict: &'static str,
+    trigger: &'a Trigger,
+    body: &'a Value,
+    decided_at: String,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+fn rfc3339<S: serde::Serializer>(time: &Millis, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&format_rfc3339(*time))
+}

@@ -1,0 +1,50 @@
+//! The command line: arguments to calls, results to exit codes.
+//!
+//! Exit codes: 0 done; 1 it failed, or found what it was asked to find (faulty rules, refused
+//! events); 2 the arguments or the configuration are wrong.
+
+mod check;
+mod replay;
+mod settings;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Real-time scene marketing: events in from NATS, Rhai rules, offers out in milliseconds.
+#[derive(Debug, Parser)]
+#[command(name = "onscene", version, max_term_width = 100, after_help = EXAMPLES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  onscene check rules                          are the rule files sound?
+  onscene replay --rules rules history.ndjson  what would the rules have said?";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Compile the rule files and say what is wrong with them.
+    Check(check::Check),
+    /// Run history through the engine, offline: NDJSON CloudEvents in, actions out.
+    Replay(replay::Replay),
+}
+
+/// Parses the arguments and runs the command.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Check(command) => command.run(),
+        Command::Replay(command) => command.run(),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(if error.is::<crate::config::ConfigError>() {
+            2
+        } else {
+            1
+        })
+    })
+}

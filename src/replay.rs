@@ -1,0 +1,99 @@
+//! History offline, through the same step as live events: the clock is the events' own time.
+
+use crate::action::Decision;
+use crate::decode::{Decoder, Rejection};
+use crate::event::Stored;
+use crate::partition::{Input, Partition, Silenced};
+use crate::rules::{RuleError, RuleSet};
+use crate::state::{Customers, JournalLimits};
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+use std::sync::Arc;
+
+/// An engine without NATS.
+#[derive(Debug)]
+pub struct Replay {
+    decoder: Decoder,
+    rules: RuleSet,
+    partition: Partition,
+    customers: Arc<Customers>,
+}
+
+/// What one line led to.
+#[derive(Debug, Default)]
+pub struct Line {
+    /// What it was refused for.
+    pub rejection: Option<Rejection>,
+    /// Decisions, in order.
+    pub decisions: Vec<Decision>,
+    /// Proposals that did not go out, if asked for.
+    pub silenced: Vec<Silenced>,
+    /// What rules failed with.
+    pub errors: Vec<(Arc<str>, RuleError)>,
+    /// Whether the event had been seen before.
+    pub duplicate: bool,
+}
+
+impl Replay {
+    /// A replay that starts without any customer.
+    #[must_use]
+    pub fn new(
+        decoder: Decoder,
+        rules: RuleSet,
+        limits: JournalLimits,
+        zone: TimeZone,
+        list_silenced: bool,
+    ) -> Self {
+        let customers = Arc::new(Customers::default());
+        let mut partition = Partition::new(customers.clone(), limits, zone);
+        if list_silenced {
+            partition = partition.listing_silenced();
+        }
+        Self {
+            decoder,
+            rules,
+            partition,
+            customers,
+        }
+    }
+
+    /// Takes one structured CloudEvent. `sequence` is its line number.
+    pub fn line(&mut self, sequence: u64, json: &[u8]) -> Line {
+        let stored = Stored {
+            sequence,
+            stored_at: 0,
+            subject: String::new(),
+            headers: Vec::new(),
+            payload: Bytes::copy_from_slice(json),
+        };
+        let event = match self.decoder.decode_offline(&stored, self.rules.schema()) {
+            Ok(event) => event,
+            Err(rejection) => {
+                return Line {
+                    rejection: Some(rejection),
+                    ..Line::default()
+                };
+            }
+        };
+        let now = event.time;
+        let input = Input {
+            sequence,
+            stored_at: now,
+            event,
+        };
+        let output = self.partition.step(&[input], now, &self.rules);
+        Line {
+            rejection: output.rejected.into_iter().next().map(|(_, r)| r),
+            decisions: output.decisions,
+            silenced: output.silenced,
+            errors: output.errors,
+            duplicate: output.duplicates > 0,
+        }
+    }
+
+    /// The customers as the lines so far have made them.
+    #[must_use]
+    pub fn customers(&self) -> &Arc<Customers> {
+        &self.customers
+    }
+}

@@ -1,0 +1,443 @@
+//! What a rule may ask of a customer, and the helper functions rules have.
+
+use super::diagnostic::did_you_mean;
+use super::record::{Record, error, text};
+use crate::clock::Millis;
+use crate::event::{Direction, Event, Schema};
+use crate::state::{
+    Attribute, Customer, Customers, Distinct, Entry, EntryPhase, Filter, FilterField, FilterValue,
+    KeptValue, Name, View, Window,
+};
+use rhai::{Dynamic, Engine, EvalAltResult, Map};
+use rust_decimal::{Decimal, RoundingStrategy};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+type Answer<T> = Result<T, Box<EvalAltResult>>;
+
+/// A customer as of one event.
+#[derive(Clone)]
+pub(super) struct CustomerView(Arc<Inner>);
+
+struct Inner {
+    id: Box<str>,
+    customer: Arc<Customer>,
+    customers: Arc<Customers>,
+    schema: Arc<Schema>,
+    time: Millis,
+    index: usize,
+    trimmed: Arc<AtomicBool>,
+}
+
+impl CustomerView {
+    pub(super) fn new(
+        event: &Event,
+        customer: Arc<Customer>,
+        customers: Arc<Customers>,
+        schema: Arc<Schema>,
+        index: usize,
+        trimmed: Arc<AtomicBool>,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            id: event.customer.as_str().into(),
+            customer,
+            customers,
+            schema,
+            time: event.time,
+            index,
+            trimmed,
+        }))
+    }
+
+    fn view(&self) -> View<'_> {
+        View {
+            customer: &self.0.customer,
+            names: self.0.customers.names(),
+            time: self.0.time,
+            index: self.0.index,
+        }
+    }
+
+    fn find(&self, word: &str) -> Option<Name> {
+        self.0.customers.names().find(word)
+    }
+
+    fn word(&self, name: Name) -> Dynamic {
+        text(&self.0.customers.names().word(name))
+    }
+
+    fn window(&self, length: &str) -> Answer<Window> {
+        let window = Window::parse(length).ok_or_else(|| {
+            error(format!(
+                "\"{length}\" is not a window: write a whole number and s, m, h or d, such as \"30d\""
+            ))
+        })?;
+        if self.view().is_trimmed(window) {
+            self.0.trimmed.store(true, Ordering::Relaxed);
+        }
+        Ok(window)
+    }
+
+    /// A property: something every customer has, or a declared profile attribute.
+    fn property(&self, name: &str) -> Answer<Dynamic> {
+        let customer = &self.0.customer;
+        let word = |name: Option<Name>| name.map_or(Dynamic::UNIT, |name| self.word(name));
+        Ok(match name {
+            "balance" => Dynamic::from_decimal(customer.balance().to_decimal()),
+            "id" => text(&self.0.id),
+            "locale" => word(customer.profile.locale()),
+            "time_zone" => word(customer.profile.time_zone()),
+            _ if self.0.schema.attribute(name).is_some() => {
+                match self.find(name).and_then(|n| customer.profile.attribute(n)) {
+                    None => Dynamic::UNIT,
+                    Some(Attribute::Bool(b)) => (*b).into(),
+                    Some(Attribute::Int(n)) => (*n).into(),
+                    Some(Attribute::Decimal(d)) => Dynamic::from_decimal(*d),
+                    Some(Attribute::Text(word)) => text(word),
+                }
+            }
+            _ => return Err(self.unknown_attribute(name)),
+        })
+    }
+
+    fn unknown_attribute(&self, name: &str) -> Box<EvalAltResult> {
+        let known = self.0.schema.attributes().map(|(name, _)| name);
+        let fixed = ["balance", "id", "locale", "time_zone"];
+        error(match did_you_mean(name, known.chain(fixed)) {
+            Some(meant) => {
+                format!("a customer has no attribute `{name}`: did you mean `{meant}`?")
+            }
+            None => format!(
+                "a customer has no attribute `{name}`: declare it under [attributes] in schema.toml"
+            ),
+        })
+    }
+
+    fn filter(&self, kind: &str, wanted: &Map) -> Answer<Filter> {
+        wanted
+            .iter()
+            .map(|(field, value)| {
+                let field = self.filter_field(kind, field)?;
+                let value = if let Ok(b) = value.as_bool() {
+                    FilterValue::Bool(b)
+                } else if let Some(number) = decimal(value) {
+                    FilterValue::Number(number)
+                } else if let Ok(word) = value.as_immutable_string_ref() {
+                    self.find(&word)
+                        .map_or(FilterValue::Unseen, FilterValue::Text)
+                } else {
+                    return Err(error(format!(
+                        "a filter compares with text, a number or true/false, not with a {}",
+                        value.type_name()
+                    )));
+                };
+                Ok((field, value))
+            })
+            .collect()
+    }
+
+    fn filter_field(&self, kind: &str, field: &str) -> Answer<FilterField> {
+        let fixed: &[(&str, FilterField)] = match kind {
+            "merchant.checkout" => &[
+                ("amount", FilterField::Amount),
+                ("category", FilterField::Category),
+                ("merchant", FilterField::Merchant),
+                ("stage", FilterField::Stage),
+                ("tender", FilterField::Tender),
+                ("partner", FilterField::Partner),
+            ],
+            "account.movement" => &[
+                ("amount", FilterField::Amount),
+                ("category", FilterField::Category),
+                ("counterparty", FilterField::Counterparty),
+                ("channel", FilterField::Channel),
+                ("direction", FilterField::Direction),
+                ("purpose", FilterField::Purpose),
+            ],
+            _ => &[],
+        };
+        if let Some((_, found)) = fixed.iter().find(|(name, _)| *name == field) {
+            return Ok(*found);
+        }
+        let declared = self.0.schema.event_type(kind);
+        let kept = declared
+            .into_iter()
+            .flat_map(|t| &t.fields)
+            .filter(|f| f.keep);
+        if !kept.clone().any(|f| &*f.name == field) {
+            let known: Vec<&str> = fixed
+                .iter()
+                .map(|(name, _)| *name)
+                .chain(kept.map(|f| &*f.name))
+                .collect();
+            return Err(error(match did_you_mean(field, known.iter().copied()) {
+                Some(meant) => format!("`{kind}` keeps no field `{field}` for filters: did you mean `{meant}`?"),
+                None => format!("`{kind}` keeps no field `{field}` for filters (it keeps: {}): declare it with `keep = true` in schema.toml", known.join(", ")),
+            }));
+        }
+        Ok(match field {
+            "amount" => FilterField::Amount,
+            "category" => FilterField::Category,
+            "merchant" => FilterField::Merchant,
+            "counterparty" => FilterField::Counterparty,
+            "channel" => FilterField::Channel,
+            other => FilterField::Kept(self.0.customers.names().intern(other)),
+        })
+    }
+
+    fn declared(&self, kind: &str) -> Answer<()> {
+        if self.0.schema.event_type(kind).is_some() {
+            return Ok(());
+        }
+        let known = self.0.schema.event_types().map(|t| &*t.name);
+        Err(error(match did_you_mean(kind, known) {
+            Some(meant) => format!("no event type `{kind}` is declared: did you mean `{meant}`?"),
+            None => format!("no event type `{kind}` is declared: add it to schema.toml"),
+        }))
+    }
+
+    fn count(&self, kind: &str, window: &str, filter: &Map) -> Answer<i64> {
+        self.declared(kind)?;
+        let window = self.window(window)?;
+        let count = self.view().count(kind, window, &self.filter(kind, filter)?);
+        Ok(i64::try_from(count).unwrap_or(i64::MAX))
+    }
+
+    fn last(&self, kind: &str, filter: &Map) -> Answer<Dynamic> {
+        self.declared(kind)?;
+        let filter = self.filter(kind, filter)?;
+        let entry = self.view().last(kind, &filter);
+        Ok(entry.map_or(Dynamic::UNIT, |entry| {
+            Dynamic::from(self.entry_record(kind, entry))
+        }))
+    }
+
+    fn since(&self, kind: &str, filter: &Map) -> Answer<i64> {
+        self.declared(kind)?;
+        Ok(self.view().since(kind, &self.filter(kind, filter)?))
+    }
+
+    fn entry_record(&self, kind: &str, entry: &Entry) -> Record {
+        let word = |name: Option<Name>| name.map_or(Dynamic::UNIT, |name| self.word(name));
+        let mut fields = Map::new();
+        let mut put = |name: &str, value: Dynamic| {
+            fields.insert(name.into(), value);
+        };
+        put("type", text(kind));
+        put("time", entry.time.div_euclid(1000).into());
+        put("amount", Dynamic::from_decimal(entry.amount.to_decimal()));
+        put("category", word(entry.category));
+        put("merchant", word(entry.merchant()));
+        put("counterparty", word(entry.counterparty()));
+        put("channel", word(entry.channel));
+        for name in ["stage", "tender", "partner", "direction", "purpose"] {
+            put(name, Dynamic::UNIT);
+        }
+        match entry.phase {
+            EntryPhase::Checkout(stage, partner) => {
+                put("stage", text(stage.word()));
+                put("tender", word(entry.means));
+                put("partner", partner.into());
+            }
+            EntryPhase::Movement(direction) => {
+                put("direction", text(direction.word()));
+                put("purpose", word(entry.means));
+            }
+            EntryPhase::AtMerchant | EntryPhase::Other => {}
+        }
+        for field in self
+            .0
+            .schema
+            .event_type(kind)
+            .into_iter()
+            .flat_map(|t| &t.fields)
+            .filter(|f| f.keep)
+        {
+            let kept = entry.kept.iter().flat_map(|kept| kept.iter());
+            let known = self.find(&field.name);
+            if let Some((_, value)) = kept.clone().find(|(name, _)| Some(*name) == known) {
+                put(
+                    &field.name,
+                    match value {
+                        KeptValue::Bool(b) => (*b).into(),
+                        KeptValue::Number(n) => Dynamic::from_decimal(*n),
+                        KeptValue::Text(name) => self.word(*name),
+                    },
+                );
+            }
+        }
+        Record::new("this event", fields)
+    }
+}
+
+fn distinct_of(what: &str) -> Answer<Distinct> {
+    Ok(match what {
+        "merchant" => Distinct::Merchant,
+        "category" => Distinct::Category,
+        "counterparty" => Distinct::Counterparty,
+        "channel" => Distinct::Channel,
+        _ => {
+            return Err(error(format!(
+                "`distinct` counts \"merchant\", \"category\", \"counterparty\" or \"channel\", not \"{what}\""
+            )));
+        }
+    })
+}
+
+/// A number of either kind.
+fn decimal(value: &Dynamic) -> Option<Decimal> {
+    value
+        .as_int()
+        .map(Decimal::from)
+        .or_else(|_| value.as_decimal())
+        .ok()
+}
+
+/// Registers everything of this module.
+pub(super) fn register(engine: &mut Engine) {
+    engine.register_type_with_name::<Record>("object");
+    engine.register_indexer_get(|record: &mut Record, name: &str| record.get(name));
+    engine.register_type_with_name::<CustomerView>("customer");
+    engine.register_indexer_get(|view: &mut CustomerView, name: &str| view.property(name));
+    register_profile(engine);
+    register_money(engine);
+    register_journal(engine);
+    register_helpers(engine);
+}
+
+fn register_profile(engine: &mut Engine) {
+    engine
+        .register_fn("in_segment", |v: &mut CustomerView, segment: &str| {
+            v.find(segment)
+                .is_some_and(|name| v.0.customer.profile.in_segment(name))
+        })
+        .register_fn("consents", |v: &mut CustomerView, channel: &str| {
+            v.find(channel)
+                .and_then(|name| v.0.customer.profile.consents(name))
+                .unwrap_or(false)
+        })
+        .register_fn(
+            "offers",
+            |v: &mut CustomerView, rule: &str, w: &str| -> Answer<i64> {
+                let window = v.window(w)?.millis();
+                let count = v.find(rule).map_or(0, |rule| {
+                    v.0.customer.contacts.offers(rule, v.0.time, window)
+                });
+                Ok(i64::try_from(count).unwrap_or(i64::MAX))
+            },
+        )
+        .register_fn("accepted", |v: &mut CustomerView, code: &str| {
+            v.find(code)
+                .is_some_and(|code| v.0.customer.contacts.accepted(code))
+        });
+}
+
+/// Registers a function of a window with and without a category before it.
+macro_rules! windowed {
+    ($engine:ident, $name:literal, $compute:expr) => {
+        $engine
+            .register_fn($name, |v: &mut CustomerView, w: &str| -> Answer<Decimal> {
+                let compute: fn(&View<'_>, Option<&str>, Window) -> Decimal = $compute;
+                let w = v.window(w)?;
+                Ok(compute(&v.view(), None, w))
+            })
+            .register_fn(
+                $name,
+                |v: &mut CustomerView, category: &str, w: &str| -> Answer<Decimal> {
+                    let compute: fn(&View<'_>, Option<&str>, Window) -> Decimal = $compute;
+                    let w = v.window(w)?;
+                    Ok(compute(&v.view(), Some(category), w))
+                },
+            );
+    };
+}
+
+fn register_money(engine: &mut Engine) {
+    windowed!(engine, "spend", |v, c, w| v.spend(c, w).to_decimal());
+    windowed!(engine, "average", |v, c, w| v.average(c, w));
+    windowed!(engine, "largest", |v, c, w| v.largest(c, w).to_decimal());
+    windowed!(engine, "inflow", |v, c, w| v
+        .flow(Direction::In, c, w)
+        .to_decimal());
+    windowed!(engine, "outflow", |v, c, w| v
+        .flow(Direction::Out, c, w)
+        .to_decimal());
+    engine.register_fn(
+        "balance_change",
+        |v: &mut CustomerView, w: &str| -> Answer<Decimal> {
+            let w = v.window(w)?;
+            Ok(v.view().balance_change(w).to_decimal())
+        },
+    );
+}
+
+fn register_journal(engine: &mut Engine) {
+    let none = Map::new;
+    engine
+        .register_fn("count", move |v: &mut CustomerView, kind: &str, w: &str| {
+            v.count(kind, w, &none())
+        })
+        .register_fn(
+            "count",
+            |v: &mut CustomerView, kind: &str, w: &str, filter: Map| v.count(kind, w, &filter),
+        )
+        .register_fn("last", move |v: &mut CustomerView, kind: &str| {
+            v.last(kind, &none())
+        })
+        .register_fn("last", |v: &mut CustomerView, kind: &str, filter: Map| {
+            v.last(kind, &filter)
+        })
+        .register_fn("since", move |v: &mut CustomerView, kind: &str| {
+            v.since(kind, &none())
+        })
+        .register_fn("since", |v: &mut CustomerView, kind: &str, filter: Map| {
+            v.since(kind, &filter)
+        })
+        .register_fn(
+            "distinct",
+            |v: &mut CustomerView, what: &str, w: &str| -> Answer<i64> {
+                let (what, w) = (distinct_of(what)?, v.window(w)?);
+                Ok(i64::try_from(v.view().distinct(what, w)).unwrap_or(i64::MAX))
+            },
+        )
+        .register_fn(
+            "share",
+            |v: &mut CustomerView, category: &str, w: &str| -> Answer<Decimal> {
+                let w = v.window(w)?;
+                Ok(v.view().share(category, w))
+            },
+        )
+        .register_fn(
+            "preference",
+            |v: &mut CustomerView, w: &str| -> Answer<Dynamic> {
+                let w = v.window(w)?;
+                Ok(v.view()
+                    .preference(w)
+                    .map_or(Dynamic::UNIT, |word| text(&word)))
+            },
+        );
+}
+
+fn register_helpers(engine: &mut Engine) {
+    engine
+        .register_fn("min", |a: Decimal, b: Decimal| a.min(b))
+        .register_fn("min", |a: Decimal, b: i64| a.min(b.into()))
+        .register_fn("min", |a: i64, b: Decimal| Decimal::from(a).min(b))
+        .register_fn("max", |a: Decimal, b: Decimal| a.max(b))
+        .register_fn("max", |a: Decimal, b: i64| a.max(b.into()))
+        .register_fn("max", |a: i64, b: Decimal| Decimal::from(a).max(b))
+        .register_fn("round", |x: Decimal, digits: i64| rounded(x, digits))
+        .register_fn("round", |x: i64, _digits: i64| x)
+        .register_fn("money", |x: Decimal| money_text(x))
+        .register_fn("money", |x: i64| money_text(x.into()));
+}
+
+/// Rounds half to even.
+fn rounded(x: Decimal, digits: i64) -> Decimal {
+    let digits = u32::try_from(digits.clamp(0, 28)).unwrap_or(0);
+    x.round_dp_with_strategy(digits, RoundingStrategy::MidpointNearestEven)
+}
+
+fn money_text(x: Decimal) -> String {
+    format!("{:.2}", rounded(x, 2))
+}

@@ -1,0 +1,324 @@
+//! The `RULE` map of a file to [`Terms`], with every fault at once.
+
+use super::diagnostic::{Diagnostic, did_you_mean};
+use super::sources::Source;
+use crate::event::Schema;
+use crate::state::Window;
+use crate::terms::{Cap, Days, Hours, Terms};
+use rhai::{AST, Dynamic, Engine, Expr, Map, Scope, Stmt};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Every field a `RULE` may have.
+const FIELDS: [&str; 16] = [
+    "on", "scene", "starts", "ends", "hours", "days", "audience", "channels", "priority", "group",
+    "cooldown", "cap", "fresh", "holdout", "rollout", "variants",
+];
+/// Fields of the rule language that this version does not carry out.
+const NOT_YET: [&str; 5] = ["budget", "quiet", "within", "delay", "steps"];
+/// Default of `fresh`.
+const FRESH_DEFAULT: &str = "60s";
+const PRIORITY_DEFAULT: i64 = 50;
+
+/// Reads a rule's terms.
+pub(super) fn read(
+    engine: &Engine,
+    source: &Source,
+    ast: &AST,
+    schema: &Schema,
+) -> Result<Terms, Vec<Diagnostic>> {
+    let mut header = Header {
+        source,
+        places: places(ast),
+        faults: Vec::new(),
+        map: Map::new(),
+    };
+    match rule_map(engine, ast) {
+        Ok(map) => header.map = map,
+        Err(message) => {
+            return Err(vec![
+                Diagnostic::whole(&source.path, &source.text, message).hint(
+                    "begin the file with `const RULE = #{ on: \"merchant.checkout\", channels: [\"push\"] };`",
+                ),
+            ]);
+        }
+    }
+    header.unknown_fields();
+    let terms = header.terms(schema);
+    if header.faults.is_empty() {
+        Ok(terms)
+    } else {
+        Err(header.faults)
+    }
+}
+
+fn rule_map(engine: &Engine, ast: &AST) -> Result<Map, String> {
+    let mut scope = Scope::new();
+    engine
+        .run_ast_with_scope(&mut scope, &ast.clone_statements_only())
+        .map_err(|error| format!("`RULE` could not be evaluated: {error}"))?;
+    let rule = scope
+        .get_value::<Dynamic>("RULE")
+        .ok_or("there is no `RULE`")?;
+    rule.try_cast::<Map>()
+        .ok_or_else(|| "`RULE` is not a map `#{ … }`".to_owned())
+}
+
+/// Where each field of `RULE` stands.
+fn places(ast: &AST) -> BTreeMap<String, (usize, usize)> {
+    let mut places = BTreeMap::new();
+    for statement in ast.statements() {
+        if let Stmt::Var(definition, _, _) = statement
+            && definition.0.name == "RULE"
+            && let Expr::Map(members, _) = &definition.1
+        {
+            for (name, _) in &members.0 {
+                if let (Some(line), Some(column)) = (name.pos.line(), name.pos.position()) {
+                    places.insert(name.name.to_string(), (line, column));
+                }
+            }
+        }
+    }
+    places
+}
+
+struct Header<'a> {
+    source: &'a Source,
+    places: BTreeMap<String, (usize, usize)>,
+    faults: Vec<Diagnostic>,
+    map: Map,
+}
+
+impl Header<'_> {
+    fn fault(&mut self, field: &str, message: impl Into<String>, hint: impl Into<String>) {
+        self.faults.push(
+            Diagnostic::whole(&self.source.path, &self.source.text, message)
+                .at(self.places.get(field).copied())
+                .hint(hint),
+        );
+    }
+
+    fn unknown_fields(&mut self) {
+        let names: Vec<String> = self.map.keys().map(ToString::to_string).collect();
+        for name in names {
+            if NOT_YET.contains(&&*name) {
+                self.fault(
+                    &name,
+                    format!("`{name}` is not carried out by this version"),
+                    "take it out: a rule must not promise what does not happen",
+                );
+            } else if !FIELDS.contains(&&*name) {
+                let hint = did_you_mean(&name, FIELDS).map_or_else(
+                    || format!("a `RULE` has these fields: {}", FIELDS.join(", ")),
+                    |meant| format!("did you mean `{meant}`?"),
+                );
+                self.fault(&name, format!("`RULE` has no field `{name}`"), hint);
+            }
+        }
+    }
+
+    fn terms(&mut self, schema: &Schema) -> Terms {
+        let name: Arc<str> = self
+            .source
+            .path
+            .strip_suffix(".rhai")
+            .unwrap_or(&self.source.path)
+            .into();
+        Terms {
+            name,
+            on: self.on(schema),
+            scene: self.text("scene").map(Into::into),
+            starts: self.parsed("starts", "a date such as \"2026-11-01\"", |t| t.parse().ok()),
+            ends: self.parsed("ends", "a date such as \"2027-01-01\"", |t| t.parse().ok()),
+            hours: self.parsed("hours", "hours such as \"10:00-22:00\"", Hours::parse),
+            days: self
+                .parsed("days", "days such as \"mon-fri\" or \"sat,sun\"", Days::parse)
+                .unwrap_or(Days::ALL),
+            audience: self.texts("audience"),
+            channels: self.channels(),
+            priority: self.priority(),
+            group: self.text("group").map(Into::into),
+            cooldown: self.parsed("cooldown", "a length such as \"7d\"", Window::parse),
+            cap: self.parsed("cap", "a cap such as \"3 per 30d\"", Cap::parse),
+            holdout: self.percent("holdout", 0),
+            rollout: self.percent("rollout", 100),
+            variants: self.variants(),
+            fresh: self
+                .parsed("fresh", "a length such as \"60s\"", Window::parse)
+                .or_else(|| Window::parse(FRESH_DEFAULT))
+                .map_or(0, Window::millis),
+        }
+    }
+
+    fn on(&mut self, schema: &Schema) -> Vec<Arc<str>> {
+        if !self.map.contains_key("on") {
+            self.fault(
+                "on",
+                "`RULE` says not which event it is for",
+                "add `on: \"merchant.checkout\"`",
+            );
+        }
+        let mut on = Vec::new();
+        for kind in self.texts("on") {
+            match schema.event_type(&kind) {
+                Some(declared) => on.push(declared.name.clone()),
+                None if kind.starts_with("timer.") || kind.starts_with("broadcast.") => self.fault(
+                    "on",
+                    format!("`{kind}` is not carried out by this version"),
+                    "use an event type of customers",
+                ),
+                None => {
+                    let known = schema.event_types().map(|t| &*t.name);
+                    let hint = did_you_mean(&kind, known).map_or_else(
+                        || "declare it under [events] in schema.toml".to_owned(),
+                        |meant| format!("did you mean \"{meant}\"?"),
+                    );
+                    self.fault("on", format!("no event type `{kind}` is declared"), hint);
+                }
+            }
+        }
+        on
+    }
+
+    fn channels(&mut self) -> Vec<Box<str>> {
+        let channels = self.texts("channels");
+        if channels.is_empty() {
+            self.fault(
+                "channels",
+                "`RULE` names no channel",
+                "add `channels: [\"push\"]`, the preferred one first",
+            );
+        }
+        for channel in &channels {
+            let plain = channel
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-');
+            if !plain || channel.is_empty() {
+                self.fault(
+                    "channels",
+                    format!("\"{channel}\" is not a channel"),
+                    "a channel is a word such as \"push\", \"im\", \"sms\", \"call\" or \"inapp\"",
+                );
+            }
+        }
+        channels
+    }
+
+    fn text(&mut self, field: &str) -> Option<String> {
+        let value = self.map.get(field)?;
+        match value.clone().into_string() {
+            Ok(text) => Some(text),
+            Err(found) => {
+                self.fault(
+                    field,
+                    format!("`{field}` must be text, not {found}"),
+                    "put it in double quotes",
+                );
+                None
+            }
+        }
+    }
+
+    /// A text or a list of texts.
+    fn texts(&mut self, field: &str) -> Vec<Box<str>> {
+        let Some(value) = self.map.get(field).cloned() else {
+            return Vec::new();
+        };
+        let items = match value.into_typed_array::<String>() {
+            Ok(items) => Some(items),
+            Err(_) => self
+                .map
+                .get(field)
+                .and_then(|value| value.clone().into_string().ok())
+                .map(|text| vec![text]),
+        };
+        items.map_or_else(
+            || {
+                self.fault(
+                    field,
+                    format!("`{field}` must be text or a list of texts"),
+                    format!("write `{field}: [\"…\", \"…\"]`"),
+                );
+                Vec::new()
+            },
+            |items| items.into_iter().map(Into::into).collect(),
+        )
+    }
+
+    fn parsed<T>(
+        &mut self,
+        field: &str,
+        wanted: &str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Option<T> {
+        let text = self.text(field)?;
+        let parsed = parse(&text);
+        if parsed.is_none() {
+            self.fault(
+                field,
+                format!("`{field}` is \"{text}\""),
+                format!("write {wanted}"),
+            );
+        }
+        parsed
+    }
+
+    fn priority(&mut self) -> i64 {
+        match self.map.get("priority").map(Dynamic::as_int) {
+            None => PRIORITY_DEFAULT,
+            Some(Ok(priority)) => priority,
+            Some(Err(found)) => {
+                self.fault(
+                    "priority",
+                    format!("`priority` must be a whole number, not {found}"),
+                    "higher goes first; 50 is the default",
+                );
+                PRIORITY_DEFAULT
+            }
+        }
+    }
+
+    fn percent(&mut self, field: &str, default: u8) -> u8 {
+        let Some(value) = self.map.get(field) else {
+            return default;
+        };
+        let percent = value.as_int().ok().and_then(|n| u8::try_from(n).ok());
+        match percent.filter(|n| *n <= 100) {
+            Some(percent) => percent,
+            None => {
+                self.fault(
+                    field,
+                    format!("`{field}` must be a whole number of percent"),
+                    "write a number from 0 to 100",
+                );
+                default
+            }
+        }
+    }
+
+    fn variants(&mut self) -> Vec<(Box<str>, u32)> {
+        let default = || vec![("default".into(), 1)];
+        let Some(value) = self.map.get("variants") else {
+            return default();
+        };
+        let weights = value.clone().try_cast::<Map>().and_then(|map| {
+            map.iter()
+                .map(|(name, weight)| {
+                    let weight = weight.as_int().ok().and_then(|n| u32::try_from(n).ok())?;
+                    Some((name.as_str().into(), weight))
+                })
+                .collect::<Option<Vec<(Box<str>, u32)>>>()
+        });
+        match weights {
+            Some(weights) if weights.iter().any(|(_, weight)| *weight > 0) => weights,
+            _ => {
+                self.fault(
+                    "variants",
+                    "`variants` must be a map of names and weights",
+                    "write `variants: #{ plain: 50, rich: 50 }`",
+                );
+                default()
+            }
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! Rule files: the only place that knows Rhai. Files are read ([`sources`]), compiled in a sandbox
+//! ([`sandbox`], [`api`]), their `RULE` maps checked ([`header`]), and put together as one immutable
+//! [`RuleSet`]; whatever is wrong comes out as [`Diagnostic`]s.
+
+mod api;
+mod diagnostic;
+mod header;
+mod record;
+mod rule;
+mod sandbox;
+mod set;
+mod sources;
+
+pub use diagnostic::{Diagnostic, render};
+pub use rule::{Moment, Rule, RuleError};
+pub use set::RuleSet;
+pub use sources::{Source, Sources, SourcesError};

@@ -1,0 +1,271 @@
+//! All rules, compiled and immutable: one generation.
+
+use super::diagnostic::Diagnostic;
+use super::header;
+use super::rule::{Moment, Rule, RuleError};
+use super::sandbox;
+use super::sources::{Source, Sources};
+use crate::event::{Event, Schema, Value};
+use crate::state::{Customer, Customers};
+use rhai::{AST, Engine, Module, ParseError, Scope};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// A compiled rule set.
+pub struct RuleSet {
+    generation: Arc<str>,
+    schema: Arc<Schema>,
+    engine: Engine,
+    rules: Vec<Arc<Rule>>,
+    by_type: HashMap<Arc<str>, Vec<Arc<Rule>>>,
+}
+
+impl std::fmt::Debug for RuleSet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuleSet")
+            .field("generation", &self.generation)
+            .field("rules", &self.rules.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl RuleSet {
+    /// Compiles and checks all files.
+    ///
+    /// # Errors
+    /// Every fault of every file.
+    pub fn compile(sources: &Sources) -> Result<Self, Vec<Diagnostic>> {
+        let mut faults = Vec::new();
+        let schema = Arc::new(schema(sources, &mut faults));
+        if let Some(policy) = &sources.policy {
+            faults.push(
+                Diagnostic::whole(
+                    &policy.path,
+                    &policy.text,
+                    "a contact policy is not carried out by this version",
+                )
+                .hint("take the file out: it would promise what does not happen"),
+            );
+        }
+        let mut engine = sandbox::engine();
+        library(&mut engine, &sources.library, &mut faults);
+        let mut rules = Vec::with_capacity(sources.rules.len());
+        for source in &sources.rules {
+            match rule(&engine, source, &schema) {
+                Ok(rule) => rules.push(Arc::new(rule)),
+                Err(found) => faults.extend(found),
+            }
+        }
+        if !faults.is_empty() {
+            return Err(faults);
+        }
+        let mut by_type: HashMap<Arc<str>, Vec<Arc<Rule>>> = HashMap::new();
+        for rule in &rules {
+            for kind in &rule.terms.on {
+                by_type.entry(kind.clone()).or_default().push(rule.clone());
+            }
+        }
+        Ok(Self {
+            generation: sources.generation(),
+            schema,
+            engine,
+            rules,
+            by_type,
+        })
+    }
+
+    /// The content hash of the files.
+    #[must_use]
+    pub fn generation(&self) -> &Arc<str> {
+        &self.generation
+    }
+
+    /// The declared event types and attributes.
+    #[must_use]
+    pub fn schema(&self) -> &Arc<Schema> {
+        &self.schema
+    }
+
+    /// All rules, by name.
+    #[must_use]
+    pub fn rules(&self) -> &[Arc<Rule>] {
+        &self.rules
+    }
+
+    /// The rules that listen to an event type, by name.
+    #[must_use]
+    pub fn listening(&self, kind: &str) -> &[Arc<Rule>] {
+        self.by_type.get(kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// What rules see: an event that stands at `index` in its customer's journal.
+    #[must_use]
+    pub fn moment<'a>(
+        &'a self,
+        event: &'a Event,
+        customer: &'a Arc<Customer>,
+        customers: &'a Arc<Customers>,
+        index: usize,
+    ) -> Moment<'a> {
+        Moment::new(event, customer, customers, &self.schema, index)
+    }
+
+    /// Whether a rule's condition holds.
+    ///
+    /// # Errors
+    /// When the rule threw, or went over a limit of the sandbox.
+    pub fn when(&self, rule: &Rule, moment: &Moment<'_>) -> Result<bool, RuleError> {
+        rule.when(&self.engine, moment)
+    }
+
+    /// What a rule says; `None` for nothing.
+    ///
+    /// # Errors
+    /// When the rule threw, went over a limit of the sandbox, or returned no map.
+    pub fn action(
+        &self,
+        rule: &Rule,
+        moment: &Moment<'_>,
+        variant: &str,
+    ) -> Result<Option<Value>, RuleError> {
+        rule.action(&self.engine, moment, variant)
+    }
+}
+
+fn schema(sources: &Sources, faults: &mut Vec<Diagnostic>) -> Schema {
+    let Some(source) = &sources.schema else {
+        return Schema::default();
+    };
+    Schema::parse(&source.text).unwrap_or_else(|error| {
+        let fault = Diagnostic::whole(&source.path, &source.text, error.message);
+        faults.push(match error.span {
+            Some(span) => fault.at_byte(span.start),
+            None => fault,
+        });
+        Schema::default()
+    })
+}
+
+/// Each library file becomes a module by its name: `lib/outflow.rhai` is called as `outflow::…`.
+fn library(engine: &mut Engine, sources: &[Source], faults: &mut Vec<Diagnostic>) {
+    let mut modules = BTreeMap::new();
+    for source in sources {
+        let name = source
+            .path
+            .rsplit('/')
+            .next()
+            .and_then(|file| file.strip_suffix(".rhai"))
+            .unwrap_or(&source.path)
+            .to_owned();
+        let module = engine
+            .compile(&*source.text)
+            .map_err(|error| parse_fault(source, &error))
+            .and_then(|ast| {
+                Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(|error| {
+                    let at = error.position();
+                    Diagnostic::whole(&source.path, &source.text, error.to_string())
+                        .at(at.line().zip(at.position()))
+                })
+            });
+        match module {
+            Err(fault) => faults.push(fault),
+            Ok(module) => {
+                if modules.insert(name.clone(), module).is_some() {
+                    faults.push(
+                        Diagnostic::whole(
+                            &source.path,
+                            &source.text,
+                            format!("two library files are called `{name}`"),
+                        )
+                        .hint("rename one of them"),
+                    );
+                }
+            }
+        }
+    }
+    for (name, module) in modules {
+        engine.register_static_module(name, module.into());
+    }
+}
+
+fn rule(engine: &Engine, source: &Source, schema: &Schema) -> Result<Rule, Vec<Diagnostic>> {
+    let ast = engine
+        .compile(&*source.text)
+        .map_err(|error| vec![parse_fault(source, &error)])?;
+    let mut faults = Vec::new();
+    let terms = header::read(engine, source, &ast, schema).map_err(|found| faults.extend(found));
+    let mut takes_variant = false;
+    for (function, parameters) in [("when", 2..=2), ("action", 2..=3)] {
+        let found = ast.iter_functions().find(|f| f.name == function);
+        let example = if function == "when" {
+            "fn when(event, customer) { … }"
+        } else {
+            "fn action(event, customer, variant) { … }"
+        };
+        match found.map(|f| f.params.len()) {
+            Some(n) if parameters.contains(&n) => takes_variant = n == 3,
+            Some(n) => faults.push(
+                Diagnostic::whole(
+                    &source.path,
+                    &source.text,
+                    format!("`{function}` takes {n} parameters"),
+                )
+                .at(place_of_function(&source.text, function))
+                .hint(format!("write `{example}`")),
+            ),
+            None => faults.push(
+                Diagnostic::whole(
+                    &source.path,
+                    &source.text,
+                    format!("there is no function `{function}`"),
+                )
+                .hint(format!("add `{example}`")),
+            ),
+        }
+    }
+    for function in ["score", "still", "converted"] {
+        if ast.iter_functions().any(|f| f.name == function) {
+            faults.push(
+                Diagnostic::whole(
+                    &source.path,
+                    &source.text,
+                    format!("`fn {function}` is not carried out by this version"),
+                )
+                .at(place_of_function(&source.text, function))
+                .hint("take it out: a rule must not promise what does not happen"),
+            );
+        }
+    }
+    match terms {
+        Ok(terms) if faults.is_empty() => Ok(Rule {
+            terms,
+            file: source.path.clone(),
+            functions: functions(&ast, &source.path),
+            takes_variant,
+        }),
+        _ => Err(faults),
+    }
+}
+
+fn functions(ast: &AST, path: &Arc<str>) -> AST {
+    let mut functions = ast.clone_functions_only();
+    functions.set_source(path.to_string());
+    functions
+}
+
+fn place_of_function(text: &str, name: &str) -> Option<(usize, usize)> {
+    text.lines().enumerate().find_map(|(at, line)| {
+        let rest = line.trim_start().strip_prefix("fn ")?.trim_start();
+        let rest = rest.strip_prefix(name)?;
+        rest.trim_start()
+            .starts_with('(')
+            .then(|| (at + 1, line.chars().count() - line.trim_start().chars().count() + 4))
+    })
+}
+
+fn parse_fault(source: &Source, error: &ParseError) -> Diagnostic {
+    let at = error.position();
+    Diagnostic::whole(&source.path, &source.text, error.err_type().to_string())
+        .at(at.line().zip(at.position()))
+        .hint("this is not Rhai; the place is where reading stopped, the slip is there or just before")
+}

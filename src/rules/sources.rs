@@ -1,0 +1,168 @@
+//! The files of a rules folder, read as one.
+
+use sha2::{Digest, Sha256};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The largest file that is read, in bytes.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+/// The most files a folder may hold.
+const FILES_MAX: usize = 100_000;
+/// How deep folders may nest.
+const DEPTH_MAX: usize = 16;
+
+/// One file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Its path relative to the folder, with `/` between parts.
+    pub path: Arc<str>,
+    /// Its text.
+    pub text: Arc<str>,
+}
+
+/// All files that make a rule set, in order of their paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// `*.rhai` outside of `lib/`.
+    pub rules: Vec<Source>,
+    /// `lib/*.rhai`.
+    pub library: Vec<Source>,
+    /// `schema.toml`.
+    pub schema: Option<Source>,
+    /// `policy.toml`.
+    pub policy: Option<Source>,
+}
+
+/// Why a folder could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourcesError {
+    /// A file or folder could not be read.
+    #[error("could not read {}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// A file is not UTF-8 text.
+    #[error("{} is not UTF-8 text", .0.display())]
+    NotText(PathBuf),
+    /// A file is too large.
+    #[error("{} has more than {FILE_BYTES_MAX} bytes", .0.display())]
+    TooLarge(PathBuf),
+    /// There are too many files, or folders nest too deeply.
+    #[error("{} holds more than {FILES_MAX} files or more than {DEPTH_MAX} levels of folders", .0.display())]
+    TooMany(PathBuf),
+}
+
+impl Sources {
+    /// Reads a folder. Hidden files and folders (such as Kubernetes' `..data`) are left out;
+    /// symbolic links are followed.
+    ///
+    /// # Errors
+    /// When something could not be read.
+    pub fn read(folder: &Path) -> Result<Self, SourcesError> {
+        let mut paths = Vec::new();
+        walk(folder, folder, 0, &mut paths)?;
+        paths.sort();
+        let mut sources = Self::default();
+        for (relative, path) in paths {
+            let read = || -> Result<Source, SourcesError> {
+                Ok(Source {
+                    text: text_of(&path)?.into(),
+                    path: relative.as_str().into(),
+                })
+            };
+            match relative.as_str() {
+                "schema.toml" => sources.schema = Some(read()?),
+                "policy.toml" => sources.policy = Some(read()?),
+                name if !name.ends_with(".rhai") => {}
+                name if name.starts_with("lib/") => sources.library.push(read()?),
+                _ => sources.rules.push(read()?),
+            }
+        }
+        Ok(sources)
+    }
+
+    /// The content hash of all files: the same files have the same generation anywhere.
+    #[must_use]
+    pub fn generation(&self) -> Arc<str> {
+        let mut hash = Sha256::new();
+        let all = (self.library.iter())
+            .chain(&self.rules)
+            .chain(&self.schema)
+            .chain(&self.policy);
+        for source in all {
+            for part in [&source.path, &source.text] {
+                hash.update((part.len() as u64).to_le_bytes());
+                hash.update(part.as_bytes());
+            }
+        }
+        use std::fmt::Write as _;
+        let mut hex = String::with_capacity(16);
+        for byte in &hash.finalize()[..8] {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        hex.into()
+    }
+}
+
+fn walk(
+    root: &Path,
+    folder: &Path,
+    depth: usize,
+    found: &mut Vec<(String, PathBuf)>,
+) -> Result<(), SourcesError> {
+    let failed = |path: &Path, source| SourcesError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    if depth > DEPTH_MAX {
+        return Err(SourcesError::TooMany(root.to_owned()));
+    }
+    for entry in std::fs::read_dir(folder).map_err(|e| failed(folder, e))? {
+        let entry = entry.map_err(|e| failed(folder, e))?;
+        let path = entry.path();
+        let Some(name) = entry.file_name().to_str().map(str::to_owned) else {
+            return Err(SourcesError::NotText(path));
+        };
+        if name.starts_with('.') {
+            continue;
+        }
+        let kind = match std::fs::metadata(&path) {
+            Ok(kind) => kind,
+            // Gone between listing and looking: an editor's temporary file.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+            Err(e) => return Err(failed(&path, e)),
+        };
+        if kind.is_dir() {
+            walk(root, &path, depth + 1, found)?;
+        } else if matches!(path.extension().and_then(|e| e.to_str()), Some("rhai" | "toml")) {
+            let relative = path
+                .strip_prefix(root)
+                .unwrap_or(&path)
+                .components()
+                .map(|part| part.as_os_str().to_string_lossy())
+                .collect::<Vec<_>>()
+                .join("/");
+            found.push((relative, path));
+            if found.len() > FILES_MAX {
+                return Err(SourcesError::TooMany(root.to_owned()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn text_of(path: &Path) -> Result<String, SourcesError> {
+    let failed = |source| SourcesError::Io {
+        path: path.to_owned(),
+        source,
+    };
+    if std::fs::metadata(path).map_err(failed)?.len() > FILE_BYTES_MAX {
+        return Err(SourcesError::TooLarge(path.to_owned()));
+    }
+    String::from_utf8(std::fs::read(path).map_err(failed)?)
+        .map_err(|_| SourcesError::NotText(path.to_owned()))
+}

@@ -1,0 +1,178 @@
+//! What a rule file promises about itself, apart from its functions: when it may speak, to whom, how
+//! often. Vocabulary shared by rules and policy.
+
+use crate::clock::Millis;
+use crate::state::Window;
+use jiff::civil::{Date, Time};
+use std::sync::Arc;
+
+/// The validated `RULE` map of a rule file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terms {
+    /// The rule's name: its path without `.rhai`.
+    pub name: Arc<str>,
+    /// Event types it listens to.
+    pub on: Vec<Arc<str>>,
+    /// The scene it belongs to.
+    pub scene: Option<Box<str>>,
+    /// First day, in the customer's time zone.
+    pub starts: Option<Date>,
+    /// First day on which it no longer speaks.
+    pub ends: Option<Date>,
+    /// Hours of the day, in the customer's time zone.
+    pub hours: Option<Hours>,
+    /// Days of the week.
+    pub days: Days,
+    /// Any of these segments; empty for everybody.
+    pub audience: Vec<Box<str>>,
+    /// In order of preference.
+    pub channels: Vec<Box<str>>,
+    /// Higher goes first.
+    pub priority: i64,
+    /// At most one of a group for one event.
+    pub group: Option<Box<str>>,
+    /// Silence after it spoke, per customer.
+    pub cooldown: Option<Window>,
+    /// How often it may speak, per customer.
+    pub cap: Option<Cap>,
+    /// Percent of its decisions held out for the control group.
+    pub holdout: u8,
+    /// Percent of customers it is rolled out to.
+    pub rollout: u8,
+    /// Variants and their weights; at least one.
+    pub variants: Vec<(Box<str>, u32)>,
+    /// A trigger older than this never acts.
+    pub fresh: Millis,
+}
+
+/// So many per rolling window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cap {
+    /// How many.
+    pub count: u32,
+    /// Per what.
+    pub window: Window,
+}
+
+impl Cap {
+    /// Reads `3 per 30d`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (count, window) = text.split_once(" per ")?;
+        let count = count.trim().parse().ok().filter(|n| *n > 0)?;
+        Some(Self {
+            count,
+            window: Window::parse(window.trim())?,
+        })
+    }
+}
+
+/// Hours of a day, from one time up to another; over midnight when the first is the later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hours {
+    from: Time,
+    /// `None` for 24:00.
+    until: Option<Time>,
+}
+
+impl Hours {
+    /// Reads `10:00-22:00`, `22:00-06:00` or `08:00-24:00`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (from, until) = text.split_once('-')?;
+        let time = |text: &str| {
+            let (hour, minute) = text.trim().split_once(':')?;
+            Time::new(hour.parse().ok()?, minute.parse().ok()?, 0, 0).ok()
+        };
+        let from = time(from)?;
+        let until = match until.trim() {
+            "24:00" => None,
+            until => Some(time(until)?),
+        };
+        (until != Some(from)).then_some(Self { from, until })
+    }
+
+    /// Whether a time of day lies in them; the end is not part.
+    #[must_use]
+    pub fn contain(self, time: Time) -> bool {
+        match self.until {
+            None => time >= self.from,
+            Some(until) if self.from < until => time >= self.from && time < until,
+            Some(until) => time >= self.from || time < until,
+        }
+    }
+}
+
+/// A set of days of the week.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Days(u8);
+
+const DAY_NAMES: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+
+impl Days {
+    /// All seven.
+    pub const ALL: Self = Self(0b111_1111);
+
+    /// Reads `mon-sun`, `fri-mon` or `mon,wed,sat-sun`.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let day = |name: &str| DAY_NAMES.iter().position(|d| *d == name.trim());
+        let mut days = 0;
+        for part in text.split(',') {
+            let (from, to) = part.split_once('-').unwrap_or((part, part));
+            let (mut at, to) = (day(from)?, day(to)?);
+            loop {
+                days |= 1 << at;
+                if at == to {
+                    break;
+                }
+                at = (at + 1) % 7;
+            }
+        }
+        Some(Self(days))
+    }
+
+    /// Whether a day is among them; Monday is 0.
+    #[must_use]
+    pub fn contain(self, monday_zero: i8) -> bool {
+        self.0 & (1 << monday_zero) != 0
+    }
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_may_go_over_midnight_and_end_before_their_end() {
+        let at = |h, m| Time::new(h, m, 0, 0).unwrap();
+        let day = Hours::parse("10:00-22:00").unwrap();
+        assert!(day.contain(at(10, 0)) && day.contain(at(21, 59)) && !day.contain(at(22, 0)));
+        let night = Hours::parse("22:00-06:00").unwrap();
+        assert!(night.contain(at(23, 0)) && night.contain(at(5, 59)) && !night.contain(at(6, 0)));
+        assert!(Hours::parse("08:00-24:00").unwrap().contain(at(23, 59)));
+        for wrong in ["", "10:00", "25:00-26:00", "10:00-10:00", "10-12"] {
+            assert_eq!(Hours::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn days_may_be_ranges_over_the_weekend() {
+        let days = Days::parse("fri-mon,wed").unwrap();
+        let which: Vec<i8> = (0..7).filter(|d| days.contain(*d)).collect();
+        assert_eq!(which, [0, 2, 4, 5, 6]);
+        assert_eq!(Days::parse("mon-sun"), Some(Days::ALL));
+        assert_eq!(Days::parse("monday"), None);
+    }
+
+    #[test]
+    fn a_cap_is_a_count_per_window() {
+        assert_eq!(
+            Cap::parse("3 per 30d"),
+            Some(Cap { count: 3, window: Window::parse("30d").unwrap() })
+        );
+        assert_eq!(Cap::parse("0 per 30d"), None);
+        assert_eq!(Cap::parse("3/30d"), None);
+    }
+}
