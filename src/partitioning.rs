@@ -8,6 +8,8 @@ use std::fmt;
 pub const BUCKETS: u16 = 4096;
 /// The most partitions a deployment can have.
 pub const PARTITIONS_MAX: u16 = 4096;
+/// Partitions of a deployment that does not say otherwise.
+pub const PARTITIONS_DEFAULT: u16 = 16;
 /// The longest customer id, in bytes.
 pub const CUSTOMER_ID_BYTES_MAX: usize = 64;
 

@@ -2,16 +2,31 @@
 
 use super::customer::Customer;
 use super::names::Names;
+use crate::event::{Direction, Stage};
 use crate::partitioning::CustomerId;
 use dashmap::DashMap;
 use std::sync::Arc;
 
 /// The customer map. Each customer is written only by the task that owns its partition; a reader
 /// takes a snapshot, which the writer leaves alone (copy on write).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Customers {
     map: DashMap<CustomerId, Arc<Customer>>,
     names: Names,
+}
+
+impl Default for Customers {
+    /// No customers; the words that filters compare with stages and directions are known.
+    fn default() -> Self {
+        let names = Names::default();
+        for word in Stage::WORDS.iter().chain(Direction::WORDS) {
+            names.intern(word);
+        }
+        Self {
+            map: DashMap::new(),
+            names,
+        }
+    }
 }
 
 impl Customers {

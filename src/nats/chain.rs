@@ -1,0 +1,618 @@
+//! A partition's log as a chain that only its owner can extend (DESIGN, law 3).
+//!
+//! Every write expects the partition's last sequence, so a former owner's write is refused. After a
+//! refusal or any doubt (time-out, broken connection) the tail is read before anything is sent again.
+//!
+//! Why reading the tail settles a doubt although the doubtful write may still be on its way, in a socket's
+//! buffer or in the server: it expects the sequence S that was the tail before it. If it is stored before
+//! we read, we find it there and do not send it again. If it arrives later, the first thing we send
+//! again expects the same S, and the server stores only one of the two: ours and the latecomer is
+//! refused, or the latecomer and ours is refused, which makes us read the tail again and find it. The same holds
+//! for a batch, whose expectation the server checks when its last message comes, all or nothing.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::message::StreamMessage;
+use async_nats::jetstream::stream::RawMessageErrorKind;
+use bytes::Bytes;
+use tokio::sync::watch;
+
+use super::chain_wire::{self, Outcome};
+use super::connect::Connection;
+use super::log_reader::{LogReader, subject_filter};
+use super::message::put;
+use super::pull::{InfoError, ReadError, stream_info};
+use super::streams::ACTIONS;
+
+/// The channel of records: state that is not an action.
+pub const RECORD_CHANNEL: &str = "_record";
+/// The kind of the record that says who owns the partition from here on.
+pub const KIND_OWNER: &str = "owner";
+/// Header: who wrote this.
+pub const HEADER_OWNER: &str = "Onscene-Owner";
+/// Header: the decision's or record's id.
+pub const HEADER_ID: &str = "Onscene-Id";
+/// Header: what this is (`action`, `owner`, `through`).
+pub const HEADER_KIND: &str = "Onscene-Kind";
+
+/// From this many writes on, a batch is quicker than one after another.
+const BATCH_MIN: usize = 16;
+/// The server's limit for messages in one batch.
+const BATCH_MAX: usize = 1_000;
+/// Payload and header bytes in one batch, so that its acknowledgement cannot take too long.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// What the chain's own headers may add to a message, in bytes.
+const HEADER_BYTES: usize = 512;
+/// How often a take-over is tried when others write in between.
+const TAKE_OVER_ATTEMPTS_MAX: u32 = 20;
+/// How often in a row the stream, or messages that we know of, must be missing before that is believed: a
+/// broker that has just started, or a new leader, may not have caught up.
+const MISSING_MAX: u32 = 10;
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(1);
+const TAIL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// One write to the log.
+#[derive(Clone, Debug)]
+pub struct LogWrite {
+    /// The channel: `push`, `im`, …, `_holdout` or [`RECORD_CHANNEL`]; one token of a subject.
+    pub channel: String,
+    /// The id of the decision or record, unique within the partition.
+    pub id: String,
+    /// `action`, `owner` or `through`.
+    pub kind: &'static str,
+    /// Further headers.
+    pub headers: Vec<(Cow<'static, str>, String)>,
+    /// The action's CloudEvent, or the record.
+    pub payload: Bytes,
+}
+
+impl LogWrite {
+    fn bytes(&self) -> usize {
+        let headers: usize = self
+            .headers
+            .iter()
+            .map(|(name, value)| name.len() + value.len() + 4)
+            .sum();
+        self.payload.len() + self.id.len() + headers + HEADER_BYTES
+    }
+}
+
+/// Whether the chain gets its writes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChainState {
+    /// The last write went through, or none was tried.
+    Flowing,
+    /// A write waits for the broker.
+    Waiting,
+    /// Another owner has taken the partition.
+    Fenced,
+}
+
+/// Why the chain cannot be extended.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ChainError {
+    /// Another owner has written to the partition: stop owning it.
+    #[error("write to partition {partition}: it now belongs to {by}")]
+    Fenced {
+        /// The partition.
+        partition: u16,
+        /// The other owner's id; `nobody` if a message names none.
+        by: String,
+    },
+    /// A write is larger than the server takes; nothing from it on is stored.
+    #[error("write {id} to partition {partition}: {reason}")]
+    TooLarge {
+        /// The partition.
+        partition: u16,
+        /// The id of the write.
+        id: String,
+        /// What the server or the client library says.
+        reason: String,
+    },
+    /// The server refused a write for good; nothing from it on is stored.
+    #[error("write {id} to partition {partition}: the server refused: {reason}")]
+    Refused {
+        /// The partition.
+        partition: u16,
+        /// The id of the write.
+        id: String,
+        /// What the server says.
+        reason: String,
+    },
+    /// The stream of actions does not exist (any more).
+    #[error("write to partition {partition}: the stream {ACTIONS} is not there; was it deleted?")]
+    StreamGone {
+        /// The partition.
+        partition: u16,
+    },
+    /// The log ends before what the server had acknowledged: it lost data, or the stream was made anew.
+    #[error(
+        "write to partition {partition}: its log ends at {found}, though {expected} was acknowledged; the server lost \
+         data or the stream was made anew: start the engine again, so that it reads what is there"
+    )]
+    RolledBack {
+        /// The partition.
+        partition: u16,
+        /// The last sequence that was acknowledged.
+        expected: u64,
+        /// The last sequence that is there; 0 for none.
+        found: u64,
+    },
+    /// Others kept writing while the partition was being taken over.
+    #[error(
+        "take over partition {partition}: others wrote to it at each of {TAKE_OVER_ATTEMPTS_MAX} attempts, lately {by}"
+    )]
+    Contended {
+        /// The partition.
+        partition: u16,
+        /// Who was first at the last attempt.
+        by: String,
+    },
+}
+
+/// The right to extend one partition's log.
+#[derive(Debug)]
+pub struct Chain {
+    connection: Connection,
+    partition: u16,
+    owner: String,
+    /// The sequence of the partition's last message, as far as we know.
+    tail: u64,
+    /// Something was sent and not acknowledged: read the tail before sending. It is set before each
+    /// sending, so that it also holds when a commit is dropped half-way.
+    doubt: bool,
+    fenced: Option<String>,
+    state: watch::Sender<ChainState>,
+    retries: u32,
+}
+
+impl Chain {
+    /// Takes the partition: writes the owner record behind whatever is there, and returns the chain with
+    /// the record's sequence. The log up to there ([`Chain::read_log`]) is then all that came before.
+    ///
+    /// `owner` changes with each start of an engine. `connection` should be one that commits only. Waits
+    /// for the broker if it is away.
+    pub async fn take_over(
+        connection: &Connection,
+        partition: u16,
+        owner: &str,
+        record: Vec<u8>,
+    ) -> Result<(Self, u64), ChainError> {
+        let mut chain = Self {
+            connection: connection.clone(),
+            partition,
+            owner: owner.to_owned(),
+            tail: 0,
+            doubt: false,
+            fenced: None,
+            state: watch::Sender::new(ChainState::Flowing),
+            retries: 0,
+        };
+        let record = Bytes::from(record);
+        let mut by = String::new();
+        for attempt in 1..=TAKE_OVER_ATTEMPTS_MAX {
+            chain.tail = chain
+                .read_tail()
+                .await?
+                .map_or(0, |message| message.sequence);
+            let write = LogWrite {
+                channel: RECORD_CHANNEL.to_owned(),
+                id: format!("{owner}/{partition}/{attempt}"),
+                kind: KIND_OWNER,
+                headers: Vec::new(),
+                payload: record.clone(),
+            };
+            match chain.commit(vec![write]).await {
+                Ok(sequences) => {
+                    let sequence = sequences.first().copied().unwrap_or(chain.tail);
+                    return Ok((chain, sequence));
+                }
+                Err(ChainError::Fenced { by: other, .. }) => {
+                    by = other;
+                    chain.fenced = None;
+                    chain.doubt = false;
+                    chain.state.send_replace(ChainState::Flowing);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Err(ChainError::Contended { partition, by })
+    }
+
+    /// The partition.
+    pub fn partition(&self) -> u16 {
+        self.partition
+    }
+
+    /// The sequence of the partition's last message, as far as this chain knows.
+    pub fn tail(&self) -> u64 {
+        self.tail
+    }
+
+    /// Tells, also while a commit runs, whether writes get through.
+    pub fn watch_state(&self) -> watch::Receiver<ChainState> {
+        self.state.subscribe()
+    }
+
+    /// Reads this partition's log from a sequence of `SCENE_ACTIONS` on (0: from the beginning) up to what
+    /// the chain knows as its tail. `reading` should not be the connection that commits.
+    pub async fn read_log(
+        &self,
+        reading: &Connection,
+        from_sequence: u64,
+    ) -> Result<LogReader, ReadError> {
+        LogReader::open(reading, self.partition, from_sequence, self.tail).await
+    }
+
+    /// Appends writes in their order, each exactly once, and returns the sequence of each.
+    ///
+    /// Waits for the broker as long as it takes; an error means that the chain cannot go on. Of a commit
+    /// that fails, or whose future is dropped, a leading part may be stored; calling it again with the same
+    /// writes appends the rest.
+    pub async fn commit(&mut self, writes: Vec<LogWrite>) -> Result<Vec<u64>, ChainError> {
+        if let Some(by) = &self.fenced {
+            return Err(ChainError::Fenced {
+                partition: self.partition,
+                by: by.clone(),
+            });
+        }
+        let mut stored = Vec::with_capacity(writes.len());
+        let mut batches = true;
+        while self.doubt || stored.len() < writes.len() {
+            if self.doubt {
+                self.settle(&writes, &mut stored).await?;
+                continue;
+            }
+            let rest = &writes[stored.len()..];
+            let count = if batches { batch_length(rest) } else { 1 };
+            let outcome = if count > 1 {
+                self.send_batch(&rest[..count]).await
+            } else {
+                self.send_single(&rest[0]).await
+            };
+            match outcome {
+                Outcome::Stored(last) => {
+                    // A batch is stored as a whole under one lock, so its sequences follow each other.
+                    let first = last + 1 - u64::try_from(count).unwrap_or(1);
+                    stored.extend(first..=last);
+                    self.flowing(last);
+                }
+                Outcome::NotTheTail(_) => {}
+                Outcome::Doubt(reason) => self.wait(&reason).await,
+                Outcome::NoBatch(reason) => {
+                    tracing::warn!(
+                        partition = self.partition,
+                        reason,
+                        "batch refused, writing singly"
+                    );
+                    batches = false;
+                }
+                Outcome::TooLarge(reason) => {
+                    self.doubt = false;
+                    let (partition, id) = (self.partition, rest[0].id.clone());
+                    return Err(ChainError::TooLarge {
+                        partition,
+                        id,
+                        reason,
+                    });
+                }
+                Outcome::Refused(reason) => {
+                    self.doubt = false;
+                    let (partition, id) = (self.partition, rest[0].id.clone());
+                    return Err(ChainError::Refused {
+                        partition,
+                        id,
+                        reason,
+                    });
+                }
+            }
+        }
+        Ok(stored)
+    }
+
+    fn flowing(&mut self, tail: u64) {
+        self.tail = tail;
+        self.doubt = false;
+        self.retries = 0;
+        self.state.send_if_modified(|state| {
+            let waited = *state == ChainState::Waiting;
+            if waited {
+                tracing::info!(partition = self.partition, "writing again");
+            }
+            *state = ChainState::Flowing;
+            waited
+        });
+    }
+
+    /// Waits a little, longer each time, and says once that the broker is awaited.
+    async fn wait(&mut self, reason: &str) {
+        let partition = self.partition;
+        self.state.send_if_modified(|state| {
+            let flowed = *state == ChainState::Flowing;
+            if flowed {
+                tracing::warn!(
+                    partition,
+                    reason,
+                    "cannot write now, trying on until it works"
+                );
+            }
+            *state = ChainState::Waiting;
+            flowed
+        });
+        let delay = Duration::from_millis(5) * 2_u32.pow(self.retries.min(8));
+        tokio::time::sleep(delay.min(RETRY_DELAY_MAX)).await;
+        self.retries = self.retries.saturating_add(1);
+        self.connection.connected().await;
+    }
+
+    async fn send_single(&mut self, write: &LogWrite) -> Outcome {
+        let mut headers = self.headers(write);
+        self.expect_tail(&mut headers);
+        self.doubt = true;
+        chain_wire::send(
+            &self.connection,
+            self.subject(write),
+            headers,
+            write.payload.clone(),
+        )
+        .await
+    }
+
+    /// Sends an atomic batch (ADR-50): only the last message is answered, for all of them.
+    async fn send_batch(&mut self, writes: &[LogWrite]) -> Outcome {
+        let Some((last, others)) = writes.split_last() else {
+            return Outcome::Refused("empty batch".to_owned());
+        };
+        if !self.connection.is_connected() {
+            return Outcome::Doubt("not connected".to_owned());
+        }
+        // Each attempt is a batch of its own, so that a part of a former one cannot mix with it.
+        let inbox = self.connection.client().new_inbox();
+        let batch = inbox.rsplit('.').next().unwrap_or(&inbox).to_owned();
+        self.doubt = true;
+        for (index, write) in others.iter().enumerate() {
+            let mut headers = self.headers(write);
+            headers.insert("Nats-Batch-Id", batch.as_str());
+            headers.insert("Nats-Batch-Sequence", (index + 1).to_string());
+            if index == 0 {
+                self.expect_tail(&mut headers);
+            }
+            let client = self.connection.client();
+            let sent =
+                client.publish_with_headers(self.subject(write), headers, write.payload.clone());
+            if let Err(error) = sent.await {
+                use async_nats::client::PublishErrorKind::MaxPayloadExceeded;
+                // Singly, the one that is too large is named, and those before it are stored.
+                return match error.kind() {
+                    MaxPayloadExceeded => Outcome::NoBatch(error.to_string()),
+                    _ => Outcome::Doubt(error.to_string()),
+                };
+            }
+        }
+        let mut headers = self.headers(last);
+        headers.insert("Nats-Batch-Id", batch.as_str());
+        headers.insert("Nats-Batch-Sequence", writes.len().to_string());
+        headers.insert("Nats-Batch-Commit", "1");
+        match chain_wire::send(
+            &self.connection,
+            self.subject(last),
+            headers,
+            last.payload.clone(),
+        )
+        .await
+        {
+            Outcome::TooLarge(reason) => Outcome::NoBatch(reason),
+            outcome => outcome,
+        }
+    }
+
+    fn subject(&self, write: &LogWrite) -> String {
+        format!("scene.commit.{}.{}", write.channel, self.partition)
+    }
+
+    fn headers(&self, write: &LogWrite) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        put(&mut headers, HEADER_OWNER, &self.owner);
+        put(&mut headers, HEADER_ID, &write.id);
+        put(&mut headers, HEADER_KIND, write.kind);
+        for (name, value) in &write.headers {
+            put(&mut headers, name, value);
+        }
+        headers
+    }
+
+    fn expect_tail(&self, headers: &mut HeaderMap) {
+        headers.insert("Nats-Expected-Last-Subject-Sequence", self.tail.to_string());
+        headers.insert(
+            "Nats-Expected-Last-Subject-Sequence-Subject",
+            subject_filter(self.partition),
+        );
+    }
+
+    /// Ends a doubt: finds which of `writes` are stored beyond those already known.
+    async fn settle(
+        &mut self,
+        writes: &[LogWrite],
+        stored: &mut Vec<u64>,
+    ) -> Result<(), ChainError> {
+        let found = self
+            .read_tail()
+            .await?
+            .map_or(0, |message| message.sequence);
+        if found < self.tail {
+            return self.tail_is_gone(found).await;
+        }
+        let mut sequence = self.tail;
+        while sequence < found {
+            let Some(message) = self.read_next(sequence + 1).await? else {
+                break;
+            };
+            let header = |name: &str| message.headers.get(name).map(|value| value.as_str());
+            let owner = header(HEADER_OWNER).unwrap_or("nobody");
+            if owner != self.owner {
+                let by = owner.to_owned();
+                self.fenced = Some(by.clone());
+                self.state.send_replace(ChainState::Fenced);
+                return Err(ChainError::Fenced {
+                    partition: self.partition,
+                    by,
+                });
+            }
+            // Ours, and not the one that is due: left by a commit that was dropped half-way.
+            if writes
+                .get(stored.len())
+                .is_some_and(|due| header(HEADER_ID) == Some(due.id.as_str()))
+            {
+                stored.push(message.sequence);
+            }
+            sequence = message.sequence;
+        }
+        self.tail = sequence;
+        self.doubt = false;
+        Ok(())
+    }
+
+    /// The tail that we know of is not there. Either it outlived its retention, or the stream has lost data,
+    /// or the one that answered is behind.
+    async fn tail_is_gone(&mut self, found: u64) -> Result<(), ChainError> {
+        for _ in 0..MISSING_MAX {
+            if let Ok(info) = stream_info(&self.connection, ACTIONS).await
+                && info.state.first_sequence > self.tail
+                && info.state.last_sequence >= self.tail
+            {
+                self.tail = found;
+                return Ok(());
+            }
+            self.wait("the log's known tail is not there").await;
+            if self
+                .read_tail()
+                .await?
+                .map_or(0, |message| message.sequence)
+                >= self.tail
+            {
+                return Ok(());
+            }
+        }
+        Err(ChainError::RolledBack {
+            partition: self.partition,
+            expected: self.tail,
+            found,
+        })
+    }
+
+    async fn read_tail(&mut self) -> Result<Option<StreamMessage>, ChainError> {
+        self.read_message(None).await
+    }
+
+    async fn read_next(&mut self, from: u64) -> Result<Option<StreamMessage>, ChainError> {
+        self.read_message(Some(from)).await
+    }
+
+    /// Reads the partition's last message, or the first from a sequence on; tries until it gets an answer.
+    ///
+    /// It asks the stream's leader: a direct get may be answered by a replica that is behind.
+    async fn read_message(
+        &mut self,
+        from: Option<u64>,
+    ) -> Result<Option<StreamMessage>, ChainError> {
+        let mut missing = 0;
+        loop {
+            self.connection.connected().await;
+            match self.try_read_message(from).await {
+                Ok(message) => return Ok(message),
+                Err(InfoError::Missing) => {
+                    missing += 1;
+                    if missing >= MISSING_MAX {
+                        return Err(ChainError::StreamGone {
+                            partition: self.partition,
+                        });
+                    }
+                    self.wait("the stream is not there").await;
+                }
+                Err(InfoError::Other(reason)) => self.wait(&reason).await,
+            }
+        }
+    }
+
+    async fn try_read_message(
+        &self,
+        from: Option<u64>,
+    ) -> Result<Option<StreamMessage>, InfoError> {
+        let mut breaks = self.connection.breaks();
+        breaks.borrow_and_update();
+        let other = |error: &dyn std::fmt::Display| InfoError::Other(error.to_string());
+        let jetstream = self.connection.jetstream();
+        let read = async {
+            let stream = jetstream
+                .get_stream_no_info(ACTIONS)
+                .await
+                .map_err(|error| other(&error))?;
+            let request = stream.raw_message_builder();
+            let request = match from {
+                None => request.last_by_subject(subject_filter(self.partition)),
+                Some(from) => request
+                    .sequence(from)
+                    .next_by_subject(subject_filter(self.partition)),
+            };
+            match request.send().await {
+                Ok(message) => Ok(Some(message)),
+                Err(error) => match error.kind() {
+                    RawMessageErrorKind::NoMessageFound => Ok(None),
+                    RawMessageErrorKind::JetStream(cause)
+                        if cause.error_code() == ErrorCode::STREAM_NOT_FOUND =>
+                    {
+                        Err(InfoError::Missing)
+                    }
+                    _ => Err(other(&error)),
+                },
+            }
+        };
+        tokio::select! {
+            read = tokio::time::timeout(TAIL_TIMEOUT, read) => {
+                read.unwrap_or_else(|_| Err(InfoError::Other("time-out".to_owned())))
+            }
+            _ = breaks.changed() => Err(InfoError::Other("connection broke".to_owned())),
+        }
+    }
+}
+
+/// How many of the writes to send at once: 1 while they are few.
+fn batch_length(writes: &[LogWrite]) -> usize {
+    if writes.len() < BATCH_MIN {
+        return 1;
+    }
+    let mut bytes = 0;
+    let fit = writes.iter().take(BATCH_MAX).take_while(|write| {
+        bytes += write.bytes();
+        bytes <= BATCH_BYTES_MAX
+    });
+    fit.count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn writes(count: usize, payload: usize) -> Vec<LogWrite> {
+        let write = |id: usize| LogWrite {
+            channel: "push".to_owned(),
+            id: id.to_string(),
+            kind: "action",
+            headers: Vec::new(),
+            payload: vec![0; payload].into(),
+        };
+        (0..count).map(write).collect()
+    }
+
+    #[test]
+    fn batches_are_bounded_by_number_and_by_bytes() {
+        assert_eq!(batch_length(&writes(BATCH_MIN - 1, 10)), 1);
+        assert_eq!(batch_length(&writes(BATCH_MIN, 10)), BATCH_MIN);
+        assert_eq!(batch_length(&writes(5_000, 10)), BATCH_MAX);
+        let length = batch_length(&writes(100, 1_000_000));
+        assert_eq!(length, 8);
+    }
+}

@@ -1,0 +1,36 @@
+//! Everything that talks to NATS; no other module names the client library.
+//!
+//! * [`server`]: a nats-server of our own, as a child process
+//! * [`connect`]: one connection, and when it broke
+//! * [`streams`]: the three streams, created or verified
+//! * [`message`]: a message as a stream holds it
+//! * [`reader`]: events of one partition, in order, each once
+//! * [`log_reader`]: the log of one partition, up to a sequence
+//! * [`chain`]: the log as a chain that only its owner can extend
+//! * [`dead_letters`]: rejected events, kept and named
+//! * [`publish`]: events to the engine, and the live feed from it
+
+pub mod chain;
+mod chain_wire;
+pub mod connect;
+pub mod dead_letters;
+pub mod log_reader;
+pub mod message;
+pub mod publish;
+mod publish_retry;
+mod pull;
+mod pull_careful;
+pub mod reader;
+pub mod server;
+pub mod streams;
+
+pub use chain::{Chain, ChainError, ChainState, LogWrite};
+pub use connect::{ConnectError, Connection};
+pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
+pub use log_reader::LogReader;
+pub use message::{Headers, LogMessage, StoredEvent, StoredMessage};
+pub use publish::{EventPublisher, LiveFeed, LiveMessage, PublishError, Stored};
+pub use pull::ReadError;
+pub use reader::EventReader;
+pub use server::{LocalServer, LocalServerOptions, ServerError, SyncInterval};
+pub use streams::{StreamSettings, Streams, StreamsError, ensure_streams};

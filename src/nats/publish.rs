@@ -1,0 +1,178 @@
+//! Publishing events with many acknowledgements under way, and listening to the live feed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_nats::jetstream::context::PublishAckFuture;
+use async_nats::{HeaderMap, Subscriber};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::connect::Connection;
+use super::message::{Headers, put};
+
+const ACK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why an event was not, or perhaps not, stored.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// It was not sent: too large, a subject that cannot be, or the connection is closed.
+    #[error("send to {subject}: {reason}")]
+    NotSent {
+        /// Where to.
+        subject: String,
+        /// Why.
+        reason: String,
+    },
+    /// No acknowledgement came: the server refused it, or nobody knows whether it is stored.
+    #[error("store what was sent to {subject}: {reason}")]
+    NotAcknowledged {
+        /// Where to.
+        subject: String,
+        /// What the server or the client library says.
+        reason: String,
+    },
+}
+
+/// An event that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stored {
+    /// Its sequence in `SCENE_EVENTS`.
+    pub sequence: u64,
+    /// Whether the server had a message with the same `Nats-Msg-Id` already.
+    pub duplicate: bool,
+}
+
+/// Publishes events, with a bounded number of acknowledgements under way. Nothing is sent twice: whoever
+/// publishes decides what an error means.
+#[derive(Clone, Debug)]
+pub struct EventPublisher {
+    connection: Connection,
+    slots: Arc<Semaphore>,
+}
+
+impl EventPublisher {
+    /// A publisher with at most `in_flight_max` events not yet acknowledged.
+    pub fn new(connection: &Connection, in_flight_max: usize) -> Self {
+        let slots = in_flight_max.clamp(1, Semaphore::MAX_PERMITS);
+        Self {
+            connection: connection.clone(),
+            slots: Arc::new(Semaphore::new(slots)),
+        }
+    }
+
+    /// Waits for a free slot and sends; the returned value waits for the acknowledgement, and gives the
+    /// slot back when it has come or is no longer waited for.
+    pub async fn publish(
+        &self,
+        subject: &str,
+        headers: &[(&str, &str)],
+        payload: Bytes,
+    ) -> Result<Unacknowledged, PublishError> {
+        let slot = Arc::clone(&self.slots).acquire_owned().await;
+        let slot = slot.expect("invariant: the semaphore is never closed");
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            put(&mut map, name, value);
+        }
+        let jetstream = self.connection.jetstream();
+        let sent = if map.is_empty() {
+            jetstream.publish(subject.to_owned(), payload).await
+        } else {
+            jetstream
+                .publish_with_headers(subject.to_owned(), map, payload)
+                .await
+        };
+        match sent {
+            Ok(ack) => Ok(Unacknowledged {
+                ack,
+                subject: subject.to_owned(),
+                _slot: slot,
+            }),
+            Err(error) => {
+                let (subject, reason) = (subject.to_owned(), error.to_string());
+                Err(PublishError::NotSent { subject, reason })
+            }
+        }
+    }
+}
+
+/// An event that was sent and not yet acknowledged.
+#[derive(Debug)]
+pub struct Unacknowledged {
+    ack: PublishAckFuture,
+    subject: String,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Unacknowledged {
+    /// Waits until the server says that it is stored.
+    pub async fn stored(self) -> Result<Stored, PublishError> {
+        let reason = match tokio::time::timeout(ACK_TIMEOUT, self.ack.into_future()).await {
+            Ok(Ok(ack)) => {
+                return Ok(Stored {
+                    sequence: ack.sequence,
+                    duplicate: ack.duplicate,
+                });
+            }
+            Ok(Err(error)) => error.to_string(),
+            Err(_) => format!("no acknowledgement within {} s", ACK_TIMEOUT.as_secs()),
+        };
+        Err(PublishError::NotAcknowledged {
+            subject: self.subject,
+            reason,
+        })
+    }
+}
+
+/// One action as a display sees it.
+#[derive(Clone, Debug)]
+pub struct LiveMessage {
+    /// `scene.live.<channel>.<partition>`.
+    pub subject: String,
+    /// The headers of the stored action.
+    pub headers: Headers,
+    /// The action's CloudEvent.
+    pub payload: Bytes,
+}
+
+/// Actions as they are stored, at most once each: for displays only.
+#[derive(Debug)]
+pub struct LiveFeed {
+    subscriber: Subscriber,
+}
+
+impl LiveFeed {
+    /// Listens to one channel, or to all. Returns once the server knows of it.
+    pub async fn subscribe(
+        connection: &Connection,
+        channel: Option<&str>,
+    ) -> Result<Self, PublishError> {
+        let subject = format!("scene.live.{}.>", channel.unwrap_or("*"));
+        let failed = |reason: String| PublishError::NotSent {
+            subject: subject.clone(),
+            reason,
+        };
+        let client = connection.client();
+        let subscriber = client
+            .subscribe(subject.clone())
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        client
+            .flush()
+            .await
+            .map_err(|error| failed(error.to_string()))?;
+        Ok(Self { subscriber })
+    }
+
+    /// The next action; none once the connection is closed. Cancel safe.
+    pub async fn next(&mut self) -> Option<LiveMessage> {
+        let message = self.subscriber.next().await?;
+        Some(LiveMessage {
+            subject: message.subject.as_str().to_owned(),
+            headers: message.headers.into(),
+            payload: message.payload,
+        })
+    }
+}

@@ -1,0 +1,54 @@
+//! Publishing until it is acknowledged, for writes whose repetition does no harm.
+
+use std::time::Duration;
+
+use async_nats::HeaderMap;
+use bytes::Bytes;
+
+use super::chain_wire::{self, Outcome};
+use super::connect::Connection;
+
+const RETRY_DELAY_MAX: Duration = Duration::from_secs(1);
+
+/// Why the server will never take a message.
+#[derive(Debug)]
+pub(super) struct NeverTaken(pub(super) String);
+
+/// Publishes until the server has stored it, and returns its sequence. The caller makes sure, by a
+/// `Nats-Msg-Id`, that one whose acknowledgement was lost is not stored twice.
+pub(super) async fn until_stored(
+    connection: &Connection,
+    subject: &str,
+    headers: &HeaderMap,
+    payload: &Bytes,
+) -> Result<u64, NeverTaken> {
+    let mut retries: u32 = 0;
+    loop {
+        connection.connected().await;
+        let sent = chain_wire::send(
+            connection,
+            subject.to_owned(),
+            headers.clone(),
+            payload.clone(),
+        )
+        .await;
+        let reason = match sent {
+            Outcome::Stored(sequence) => return Ok(sequence),
+            Outcome::Doubt(reason) => reason,
+            Outcome::TooLarge(reason)
+            | Outcome::Refused(reason)
+            | Outcome::NoBatch(reason)
+            | Outcome::NotTheTail(reason) => return Err(NeverTaken(reason)),
+        };
+        if retries == 0 {
+            tracing::warn!(
+                subject,
+                reason,
+                "cannot publish now, trying on until it works"
+            );
+        }
+        let delay = Duration::from_millis(5) * 2_u32.pow(retries.min(8));
+        tokio::time::sleep(delay.min(RETRY_DELAY_MAX)).await;
+        retries = retries.saturating_add(1);
+    }
+}

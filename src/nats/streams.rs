@@ -1,0 +1,433 @@
+//! The three streams: created as the engine needs them, or verified to be so.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::CreateStreamErrorKind;
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, Republish, RetentionPolicy, StorageType, SubjectTransform,
+};
+
+use super::connect::Connection;
+use crate::partitioning::{BUCKETS, PARTITIONS_DEFAULT, PARTITIONS_MAX};
+
+/// The stream of what producers publish.
+pub const EVENTS: &str = "SCENE_EVENTS";
+/// The stream of what the engine decided: every partition's log.
+pub const ACTIONS: &str = "SCENE_ACTIONS";
+/// The stream of rejected events.
+pub const DEAD_LETTERS: &str = "SCENE_DLQ";
+
+/// Metadata of the streams: how many partitions the deployment has.
+const PARTITIONS_KEY: &str = "onscene.partitions";
+/// Metadata of the streams: the version of this layout of subjects.
+const LAYOUT_KEY: &str = "onscene.layout";
+const LAYOUT: &str = "1";
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
+
+/// What of the streams is the deployment's choice.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamSettings {
+    /// Number of partitions: a power of two up to 4,096, chosen once.
+    pub partitions: u16,
+    /// Copies of each message that a cluster keeps, 1 to 5.
+    pub replicas: usize,
+    /// How long events are kept.
+    pub events_max_age: Duration,
+    /// How long actions and records are kept: at least the longest cap, budget or attribution window.
+    pub actions_max_age: Duration,
+    /// How long rejected events are kept.
+    pub dlq_max_age: Duration,
+    /// How large the events may become, in bytes; then new ones are refused, rather than unread ones lost.
+    pub events_max_bytes: Option<u64>,
+}
+
+impl Default for StreamSettings {
+    fn default() -> Self {
+        Self {
+            partitions: PARTITIONS_DEFAULT,
+            replicas: 1,
+            events_max_age: 7 * DAY,
+            actions_max_age: 400 * DAY,
+            dlq_max_age: 30 * DAY,
+            events_max_bytes: None,
+        }
+    }
+}
+
+/// What is known of the streams once they are as they should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Streams {
+    /// Number of partitions.
+    pub partitions: u16,
+    /// The last sequence in the events' stream when it was looked at; 0 if it never held any.
+    pub events_last_sequence: u64,
+    /// The last sequence in the actions' stream when it was looked at.
+    pub actions_last_sequence: u64,
+}
+
+/// One setting of a stream that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Its name in the server's configuration of a stream.
+    pub field: &'static str,
+    /// What the stream has.
+    pub have: String,
+    /// What the engine wants.
+    pub want: String,
+}
+
+/// Why the streams are not ready.
+#[derive(Debug, thiserror::Error)]
+pub enum StreamsError {
+    /// A number of partitions that cannot be.
+    #[error("use {0} partitions: the number must be a power of two from 1 to {PARTITIONS_MAX}")]
+    Partitions(u16),
+    /// A stream is there with other settings, or the server dropped some.
+    #[error("{}", explain(stream, differences, *created))]
+    Differs {
+        /// Which stream.
+        stream: &'static str,
+        /// Each setting that differs.
+        differences: Vec<Difference>,
+        /// Whether it was created just now, so that the server dropped the settings.
+        created: bool,
+    },
+    /// The server refused to create or show a stream.
+    #[error("create or look at the stream {stream}")]
+    Server {
+        /// Which stream.
+        stream: &'static str,
+        /// What the server or the client library says.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+fn explain(stream: &str, differences: &[Difference], created: bool) -> String {
+    let mut text = if created {
+        format!("create the stream {stream} as asked: the server silently changed these settings:")
+    } else {
+        format!("use the stream {stream}: it exists with other settings:")
+    };
+    for Difference { field, have, want } in differences {
+        text.push_str(&format!("\n  {field}: have {have}, want {want}"));
+    }
+    text.push_str(if created {
+        "\nThe server is too old or restricts this account: upgrade it, or lift the account's limits"
+    } else if differences.iter().any(|difference| difference.field == PARTITIONS_KEY) {
+        "\nThe number of partitions is chosen once: configure the recorded one, or start with new streams"
+    } else {
+        "\nChange the engine's configuration to what is there, or the stream with `nats stream edit`; only what is \
+         stored afterwards follows a changed transform, so rather start with new streams if that differs"
+    });
+    text
+}
+
+/// Creates the streams that are missing and verifies those that exist, setting by setting.
+pub async fn ensure_streams(
+    connection: &Connection,
+    settings: &StreamSettings,
+) -> Result<Streams, StreamsError> {
+    if !settings.partitions.is_power_of_two() || settings.partitions > PARTITIONS_MAX {
+        return Err(StreamsError::Partitions(settings.partitions));
+    }
+    let events_last_sequence = ensure(connection, EVENTS, events(settings)).await?;
+    let actions_last_sequence = ensure(connection, ACTIONS, actions(settings)).await?;
+    ensure(connection, DEAD_LETTERS, dead_letters(settings)).await?;
+    Ok(Streams {
+        partitions: settings.partitions,
+        events_last_sequence,
+        actions_last_sequence,
+    })
+}
+
+async fn ensure(
+    connection: &Connection,
+    stream: &'static str,
+    want: Config,
+) -> Result<u64, StreamsError> {
+    let server =
+        |source: Box<dyn std::error::Error + Send + Sync>| StreamsError::Server { stream, source };
+    let jetstream = connection.jetstream();
+    let created = match jetstream.create_stream(want.clone()).await {
+        Ok(_) => true,
+        // It exists with other settings: which ones, we say ourselves.
+        Err(error)
+            if matches!(error.kind(), CreateStreamErrorKind::JetStream(cause)
+                if cause.error_code() == ErrorCode::STREAM_NAME_EXIST) =>
+        {
+            false
+        }
+        Err(error) => return Err(server(error.into())),
+    };
+    // Read back, because a server may drop what it does not know without a word.
+    let info = jetstream
+        .get_stream(stream)
+        .await
+        .map_err(|error| server(error.into()))?
+        .cached_info()
+        .clone();
+    let differences = compare(&info.config, &want);
+    if differences.is_empty() {
+        Ok(info.state.last_sequence)
+    } else {
+        // An identical stream counts as created by this server's answer, so an old one that
+        // holds messages is told apart by them.
+        let created = created && info.state.last_sequence == 0;
+        Err(StreamsError::Differs {
+            stream,
+            differences,
+            created,
+        })
+    }
+}
+
+fn base(stream: &str, subjects: &[&str], settings: &StreamSettings, max_age: Duration) -> Config {
+    Config {
+        name: stream.to_owned(),
+        subjects: subjects.iter().map(|&subject| subject.to_owned()).collect(),
+        retention: RetentionPolicy::Limits,
+        storage: StorageType::File,
+        discard: DiscardPolicy::Old,
+        num_replicas: settings.replicas,
+        max_age,
+        // The server stores −1 for "no limit"; asking for it makes what is read back equal.
+        max_bytes: -1,
+        max_messages: -1,
+        max_messages_per_subject: -1,
+        max_consumers: -1,
+        max_message_size: -1,
+        duplicate_window: DUPLICATE_WINDOW.min(max_age),
+        allow_direct: true,
+        metadata: HashMap::from([
+            (PARTITIONS_KEY.to_owned(), settings.partitions.to_string()),
+            (LAYOUT_KEY.to_owned(), LAYOUT.to_owned()),
+        ]),
+        ..Config::default()
+    }
+}
+
+fn events(settings: &StreamSettings) -> Config {
+    let subjects = ["scene.events.*.*.*", "scene.broadcast.*"];
+    let mut config = base(EVENTS, &subjects, settings, settings.events_max_age);
+    config.description = Some("What producers publish, stored by partition and bucket".to_owned());
+    config.subject_transform = Some(SubjectTransform {
+        source: "scene.events.*.*.*".to_owned(),
+        destination: format!(
+            "scene.in.{{{{partition({},3)}}}}.{{{{partition({BUCKETS},3)}}}}.{{{{wildcard(1)}}}}.{{{{wildcard(2)}}}}",
+            settings.partitions
+        ),
+    });
+    if let Some(bytes) = settings.events_max_bytes {
+        config.max_bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        config.discard = DiscardPolicy::New;
+    }
+    config
+}
+
+fn actions(settings: &StreamSettings) -> Config {
+    let subjects = ["scene.commit.*.*"];
+    let mut config = base(ACTIONS, &subjects, settings, settings.actions_max_age);
+    config.description = Some("What the engine decided: the log of every partition".to_owned());
+    config.subject_transform = Some(SubjectTransform {
+        source: "scene.commit.*.*".to_owned(),
+        destination: "scene.actions.{{wildcard(1)}}.{{wildcard(2)}}".to_owned(),
+    });
+    config.republish = Some(Republish {
+        source: "scene.actions.>".to_owned(),
+        destination: "scene.live.>".to_owned(),
+        headers_only: false,
+    });
+    config.allow_atomic_publish = true;
+    config
+}
+
+fn dead_letters(settings: &StreamSettings) -> Config {
+    let mut config = base(
+        DEAD_LETTERS,
+        &["scene.dlq.*"],
+        settings,
+        settings.dlq_max_age,
+    );
+    config.description = Some("Events that were rejected, with the reason".to_owned());
+    config
+}
+
+/// Each setting that matters to the engine and differs. What else an operator adds (a description, tags for
+/// placement, compression) is theirs.
+fn compare(have: &Config, want: &Config) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    let mut field = |field: &'static str, have: String, want: String| {
+        if have != want {
+            differences.push(Difference { field, have, want });
+        }
+    };
+    let sorted = |config: &Config| {
+        let mut subjects = config.subjects.clone();
+        subjects.sort();
+        subjects.join(", ")
+    };
+    let transform = |config: &Config| match &config.subject_transform {
+        Some(transform) => format!("{} -> {}", transform.source, transform.destination),
+        None => "none".to_owned(),
+    };
+    let republish = |config: &Config| match &config.republish {
+        Some(to) if to.headers_only => format!("{} -> {}, headers only", to.source, to.destination),
+        Some(to) => format!("{} -> {}", to.source, to.destination),
+        None => "none".to_owned(),
+    };
+    let metadata = |config: &Config, key: &str| {
+        config
+            .metadata
+            .get(key)
+            .map_or("none", String::as_str)
+            .to_owned()
+    };
+    let limit = |limit: i64| {
+        if limit <= 0 {
+            "none".to_owned()
+        } else {
+            limit.to_string()
+        }
+    };
+    let age = |age: Duration| {
+        if age.is_zero() {
+            "unlimited".to_owned()
+        } else {
+            format!("{} s", age.as_secs_f64())
+        }
+    };
+
+    field(
+        PARTITIONS_KEY,
+        metadata(have, PARTITIONS_KEY),
+        metadata(want, PARTITIONS_KEY),
+    );
+    field(
+        LAYOUT_KEY,
+        metadata(have, LAYOUT_KEY),
+        metadata(want, LAYOUT_KEY),
+    );
+    field("subjects", sorted(have), sorted(want));
+    field("subject_transform", transform(have), transform(want));
+    field("republish", republish(have), republish(want));
+    field(
+        "retention",
+        format!("{:?}", have.retention),
+        format!("{:?}", want.retention),
+    );
+    field(
+        "storage",
+        format!("{:?}", have.storage),
+        format!("{:?}", want.storage),
+    );
+    field(
+        "discard",
+        format!("{:?}", have.discard),
+        format!("{:?}", want.discard),
+    );
+    field(
+        "num_replicas",
+        have.num_replicas.to_string(),
+        want.num_replicas.to_string(),
+    );
+    field("max_age", age(have.max_age), age(want.max_age));
+    field("max_bytes", limit(have.max_bytes), limit(want.max_bytes));
+    field(
+        "max_msgs",
+        limit(have.max_messages),
+        limit(want.max_messages),
+    );
+    field(
+        "max_msgs_per_subject",
+        limit(have.max_messages_per_subject),
+        limit(want.max_messages_per_subject),
+    );
+    field(
+        "max_msg_size",
+        limit(have.max_message_size.into()),
+        limit(want.max_message_size.into()),
+    );
+    field(
+        "max_consumers",
+        limit(have.max_consumers.into()),
+        limit(want.max_consumers.into()),
+    );
+    field(
+        "duplicate_window",
+        age(have.duplicate_window),
+        age(want.duplicate_window),
+    );
+    field("no_ack", have.no_ack.to_string(), want.no_ack.to_string());
+    field("sealed", have.sealed.to_string(), want.sealed.to_string());
+    field(
+        "allow_direct",
+        have.allow_direct.to_string(),
+        want.allow_direct.to_string(),
+    );
+    field(
+        "allow_atomic",
+        have.allow_atomic_publish.to_string(),
+        want.allow_atomic_publish.to_string(),
+    );
+    differences
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_setting_that_differs_is_named_with_what_is_there_and_what_is_wanted() {
+        let settings = StreamSettings::default();
+        let want = actions(&settings);
+        assert_eq!(compare(&want, &want), []);
+        let have = Config {
+            republish: None,
+            max_age: DAY,
+            metadata: HashMap::new(),
+            ..want.clone()
+        };
+        let differences = compare(&have, &want);
+        let fields: Vec<_> = differences
+            .iter()
+            .map(|difference| difference.field)
+            .collect();
+        assert_eq!(fields, [PARTITIONS_KEY, LAYOUT_KEY, "republish", "max_age"]);
+        let text = StreamsError::Differs {
+            stream: ACTIONS,
+            differences,
+            created: false,
+        }
+        .to_string();
+        assert!(
+            text.contains("onscene.partitions: have none, want 16"),
+            "{text}"
+        );
+        assert!(
+            text.contains("max_age: have 86400 s, want 34560000 s"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_size_limit_refuses_new_events_and_never_drops_unread_ones() {
+        let unlimited = events(&StreamSettings::default());
+        assert_eq!(
+            (unlimited.discard, unlimited.max_bytes),
+            (DiscardPolicy::Old, -1)
+        );
+        let settings = StreamSettings {
+            events_max_bytes: Some(1 << 30),
+            ..StreamSettings::default()
+        };
+        let limited = events(&settings);
+        assert_eq!(
+            (limited.discard, limited.max_bytes),
+            (DiscardPolicy::New, 1 << 30)
+        );
+    }
+}
