@@ -23,6 +23,9 @@ impl Basket {
     }
 }
 
+/// How many of a thousand customers never pay from our account unless asked.
+const STRAYS_PERMILLE: u32 = 90;
+
 /// One customer.
 #[derive(Clone, Debug)]
 pub(super) struct Customer {
@@ -45,6 +48,8 @@ pub(super) struct Customer {
     /// Whether the app is installed, so that push and IM arrive.
     pub(super) has_app: bool,
     pub(super) dining_lover: bool,
+    /// Has our account, and a habit of paying with anything else.
+    pub(super) strays: bool,
     pub(super) payer: Name,
     pub(super) other_bank: Name,
     pub(super) monthly_income_cents: i64,
@@ -102,6 +107,7 @@ impl Customer {
             consents: [random.chance(930), random.chance(900), random.chance(850)],
             has_app,
             dining_lover: persona.tastes[0].0 == "dining" && random.chance(600),
+            strays: random.chance(STRAYS_PERMILLE),
             payer,
             other_bank: random.pick(&OTHER_BANKS),
             monthly_income_cents: persona.income.amount.draw(random),
@@ -158,7 +164,10 @@ impl Customer {
             median_cents: shop.basket.median_cents * self.persona.basket_permille / 1000,
             ..shop.basket
         };
-        let tender = random.weighted(self.persona.tenders);
+        let tender = match random.weighted(self.persona.tenders) {
+            "own_account" if self.strays => "other_bank",
+            tender => tender,
+        };
         Basket {
             number,
             merchant,

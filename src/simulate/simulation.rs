@@ -40,7 +40,7 @@ impl SimulationSettings {
             customers: 1000,
             start,
             warmup_days: 60,
-            newcomers_permille: 10,
+            newcomers_permille: 20,
         }
     }
 }
