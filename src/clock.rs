@@ -1,0 +1,63 @@
+//! Time: the type all stages share, and the only place that reads the machine's clocks.
+
+use jiff::Timestamp;
+
+/// Milliseconds since the Unix epoch.
+pub type Millis = i64;
+
+/// One second in [`Millis`].
+pub const SECOND: Millis = 1_000;
+/// One minute in [`Millis`].
+pub const MINUTE: Millis = 60 * SECOND;
+/// One hour in [`Millis`].
+pub const HOUR: Millis = 60 * MINUTE;
+/// One day of 24 hours in [`Millis`].
+pub const DAY: Millis = 24 * HOUR;
+
+/// The wall clock, in milliseconds since the Unix epoch.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the wall clock is read"
+)]
+pub fn now_ms() -> Millis {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| {
+            Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
+        })
+}
+
+/// The monotonic clock, for measuring how long something took.
+#[must_use]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the monotonic clock is read"
+)]
+pub fn monotonic_now() -> std::time::Instant {
+    std::time::Instant::now()
+}
+
+/// Reads an RFC 3339 time with any offset. Fractions finer than a millisecond are cut off.
+#[must_use]
+pub fn parse_rfc3339(text: &str) -> Option<Millis> {
+    text.parse::<Timestamp>().ok().map(|t| t.as_millisecond())
+}
+
+/// Writes a time as RFC 3339 in UTC with milliseconds, such as `2026-11-22T02:00:00.123Z`.
+#[must_use]
+pub fn format_rfc3339(time: Millis) -> String {
+    Timestamp::from_millisecond(time).map_or_else(|_| time.to_string(), |t| format!("{t:.3}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_offset_is_honoured_and_written_back_in_utc() {
+        let time = parse_rfc3339("2026-11-22T10:00:00.123+08:00").unwrap();
+        assert_eq!(format_rfc3339(time), "2026-11-22T02:00:00.123Z");
+        assert_eq!(parse_rfc3339("2026-11-22"), None);
+    }
+}

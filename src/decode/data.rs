@@ -1,0 +1,401 @@
+//! The data of an event against the declaration of its type.
+
+use super::envelope::Envelope;
+use super::{Reason, Rejection};
+use crate::clock::parse_rfc3339;
+use crate::event::{
+    Checkout, Direction, Event, Facts, Field, FieldKind, Kept, Movement, OutcomeKind,
+    ProfileChange, Schema, Stage, Value, fingerprint,
+};
+use crate::money::{Money, MoneyError, Rates};
+use rust_decimal::Decimal;
+use std::str::FromStr;
+
+/// The most attributes, segments or channels one profile event may carry.
+const PROFILE_ITEMS_MAX: usize = 256;
+
+pub(super) fn event(
+    envelope: Envelope,
+    schema: &Schema,
+    rates: &Rates,
+) -> Result<Event, Rejection> {
+    let Envelope {
+        id,
+        source,
+        kind,
+        customer,
+        time,
+        traceparent,
+        data,
+    } = envelope;
+    let (kind, data, facts) = match schema.event_type(&kind) {
+        Some(declared) => {
+            let data = object(data)?;
+            let typed = Typing {
+                rate: rate_of(&data, rates)?,
+            }
+            .record("data", &declared.fields, data)?;
+            let facts = facts(&declared.name, &declared.fields, &typed, schema)?;
+            (declared.name.clone(), typed, facts)
+        }
+        None if is_event_type(&kind) => {
+            (kind.into(), Value::Null, Facts::Other(Kept::default()))
+        }
+        None => {
+            return Err(Rejection::new(
+                Reason::TypeMismatch,
+                "`type` must be \"<domain>.<kind>\", such as \"merchant.checkout\"",
+            ));
+        }
+    };
+    Ok(Event {
+        fingerprint: fingerprint(&source, &id),
+        id,
+        source,
+        kind,
+        customer,
+        time,
+        traceparent,
+        data,
+        facts,
+    })
+}
+
+fn is_event_type(kind: &str) -> bool {
+    kind.len() <= 128
+        && kind.split('.').count() == 2
+        && kind.split('.').all(|part| {
+            !part.is_empty()
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        })
+}
+
+fn object(data: Value) -> Result<Vec<(Box<str>, Value)>, Rejection> {
+    match data {
+        Value::Record(members) => Ok(members),
+        Value::Null => Err(Rejection::new(Reason::MissingField, "`data` is missing")),
+        other => Err(wrong_type("data", "an object", &other)),
+    }
+}
+
+/// The rate of the event's currency; 1 for an event that names none.
+fn rate_of(data: &[(Box<str>, Value)], rates: &Rates) -> Result<Decimal, Rejection> {
+    let Some(currency) = data
+        .iter()
+        .find(|(name, _)| &**name == "currency")
+        .and_then(|(_, value)| value.as_text())
+    else {
+        return Ok(Decimal::ONE);
+    };
+    rates.rate(currency).ok_or_else(|| {
+        Rejection::new(
+            Reason::UnknownCurrency,
+            format!(
+                "no rate turns `{}` into {}: add it to [money.rates] of the configuration",
+                currency.chars().take(16).collect::<String>(),
+                rates.base()
+            ),
+        )
+    })
+}
+
+fn wrong_type(path: &str, wanted: &str, found: &Value) -> Rejection {
+    Rejection::new(
+        Reason::WrongType,
+        format!("`{path}` must be {wanted}, not {}", found.kind()),
+    )
+}
+
+/// Checks values against their declaration and turns amounts into base currency.
+struct Typing {
+    rate: Decimal,
+}
+
+impl Typing {
+    /// Every declared field is there afterwards, `Null` where it is absent; others are left out.
+    fn record(
+        &self,
+        path: &str,
+        fields: &[Field],
+        mut members: Vec<(Box<str>, Value)>,
+    ) -> Result<Value, Rejection> {
+        let mut typed = Vec::with_capacity(fields.len());
+        for field in fields {
+            let found = members
+                .iter_mut()
+                .find(|(name, _)| name == &field.name)
+                .map_or(Value::Null, |(_, v)| std::mem::replace(v, Value::Null));
+            let at = || format!("{path}.{}", field.name);
+            let value = match (&field.kind, found) {
+                (_, Value::Null) if field.required => {
+                    return Err(Rejection::new(
+                        Reason::MissingField,
+                        format!("`{}` is missing", at()),
+                    ));
+                }
+                (FieldKind::Record(inner), Value::Null) => {
+                    self.record(&at(), &optional(inner), Vec::new())?
+                }
+                (_, Value::Null) => Value::Null,
+                (kind, value) => self.value(&at(), kind, value, &mut typed)?,
+            };
+            // `original_amount` is ours: it is set beside `amount`, never taken from a producer.
+            if &*field.name != "original_amount" {
+                typed.push((field.name.clone(), value));
+            }
+        }
+        Ok(Value::Record(typed))
+    }
+
+    fn value(
+        &self,
+        path: &str,
+        kind: &FieldKind,
+        value: Value,
+        siblings: &mut Vec<(Box<str>, Value)>,
+    ) -> Result<Value, Rejection> {
+        match (kind, value) {
+            (FieldKind::Text, value @ Value::Text(_))
+            | (FieldKind::Boolean, value @ Value::Bool(_))
+            | (FieldKind::Number, value @ (Value::Int(_) | Value::Decimal(_)))
+            | (FieldKind::List, value @ Value::List(_))
+            | (FieldKind::Open, value @ Value::Record(_)) => Ok(value),
+            (FieldKind::Word(words), Value::Text(word)) => {
+                if words.contains(&&*word) {
+                    Ok(Value::Text(word))
+                } else {
+                    Err(Rejection::new(
+                        Reason::InvalidValue,
+                        format!("`{path}` must be one of {}", words.join(", ")),
+                    ))
+                }
+            }
+            (FieldKind::Time, Value::Text(text)) => parse_rfc3339(&text)
+                .map(|time| Value::Int(time.div_euclid(1000)))
+                .ok_or_else(|| {
+                    Rejection::new(Reason::InvalidTime, format!("`{path}` is not RFC 3339"))
+                }),
+            (FieldKind::Record(fields), Value::Record(members)) => {
+                self.record(path, fields, members)
+            }
+            (FieldKind::Money | FieldKind::SignedMoney, value) => {
+                let (base, original) = self.money(path, kind, &value)?;
+                if path == "data.amount" {
+                    siblings.push(("original_amount".into(), Value::Decimal(original)));
+                }
+                Ok(Value::Decimal(base.to_decimal()))
+            }
+            (kind, value) => Err(wrong_type(path, kind.name(), &value)),
+        }
+    }
+
+    fn money(
+        &self,
+        path: &str,
+        kind: &FieldKind,
+        value: &Value,
+    ) -> Result<(Money, Decimal), Rejection> {
+        let invalid = |why: &str| Rejection::new(Reason::InvalidValue, format!("`{path}` {why}"));
+        let original = match value {
+            Value::Text(text) => Decimal::from_str(text)
+                .map_err(|_| invalid("is not a decimal number such as \"128.50\""))?,
+            other => other
+                .as_decimal()
+                .ok_or_else(|| wrong_type(path, "a decimal as text or number", other))?,
+        };
+        if *kind == FieldKind::Money && original.is_sign_negative() && !original.is_zero() {
+            return Err(Rejection::new(
+                Reason::NegativeAmount,
+                format!("`{path}` is {original}: an amount is never below zero; say the direction or the stage instead"),
+            ));
+        }
+        let exact = Money::exact(original).map_err(|error| match error {
+            MoneyError::TooPrecise => invalid("has more than four decimals"),
+            MoneyError::OutOfRange => invalid("is out of range"),
+        })?;
+        if self.rate == Decimal::ONE {
+            return Ok((exact, original));
+        }
+        original
+            .checked_mul(self.rate)
+            .and_then(Money::rounded)
+            .map(|base| (base, original))
+            .ok_or_else(|| invalid("is out of range in base currency"))
+    }
+}
+
+fn optional(fields: &[Field]) -> Vec<Field> {
+    fields
+        .iter()
+        .map(|field| Field {
+            required: false,
+            ..field.clone()
+        })
+        .collect()
+}
+
+fn facts(
+    kind: &str,
+    fields: &[Field],
+    data: &Value,
+    schema: &Schema,
+) -> Result<Facts, Rejection> {
+    let text = |name: &str| data.get(name).and_then(Value::as_text).map(Box::from);
+    let inner = |record: &str, name: &str| {
+        data.get(record)
+            .and_then(|r| r.get(name))
+            .and_then(Value::as_text)
+            .map(Box::from)
+    };
+    let amount = |name: &str| {
+        data.get(name)
+            .and_then(Value::as_decimal)
+            .and_then(Money::rounded)
+    };
+    Ok(match kind {
+        "account.movement" => Facts::Movement(Movement {
+            account: text("account").unwrap_or_default(),
+            direction: text("direction")
+                .and_then(|word| Direction::from_word(&word))
+                .expect("invariant: the declaration allows no other direction"),
+            amount: amount("amount").unwrap_or_default(),
+            balance: amount("balance"),
+            counterparty: inner("counterparty", "name"),
+            category: inner("counterparty", "category"),
+            channel: text("channel"),
+            purpose: text("purpose"),
+        }),
+        "merchant.checkout" => Facts::Checkout(Checkout {
+            stage: text("stage")
+                .and_then(|word| Stage::from_word(&word))
+                .expect("invariant: the declaration allows no other stage"),
+            amount: amount("amount").unwrap_or_default(),
+            tender: text("tender"),
+            merchant: inner("merchant", "id"),
+            category: inner("merchant", "category"),
+            partner: data
+                .get("merchant")
+                .and_then(|m| m.get("partner"))
+                .and_then(Value::as_bool)
+                .unwrap_or(false),
+        }),
+        "customer.profile" => Facts::Profile(profile(data, schema)?),
+        _ => match kind.strip_prefix("offer.").and_then(OutcomeKind::from_word) {
+            Some(outcome) => Facts::Outcome {
+                outcome,
+                action: text("action").unwrap_or_default(),
+            },
+            None => Facts::Other(kept(fields, data)),
+        },
+    })
+}
+
+fn kept(fields: &[Field], data: &Value) -> Kept {
+    let mut kept = Kept::default();
+    for field in fields.iter().filter(|field| field.keep) {
+        let value = data.get(&field.name).cloned().unwrap_or(Value::Null);
+        let text = value.as_text().map(Box::from);
+        match &*field.name {
+            "amount" => kept.amount = value.as_decimal().and_then(Money::rounded),
+            "category" => kept.category = text,
+            "merchant" => kept.merchant = text,
+            "counterparty" => kept.counterparty = text,
+            "channel" => kept.channel = text,
+            _ if value == Value::Null => {}
+            _ => kept.fields.push((field.name.clone(), value)),
+        }
+    }
+    kept
+}
+
+fn profile(data: &Value, schema: &Schema) -> Result<ProfileChange, Rejection> {
+    let mut change = ProfileChange::default();
+    for (name, value) in members(data, "data.attributes", "attributes")? {
+        let declared = schema.attribute(name);
+        let fits = match (declared, value) {
+            (_, Value::Null) | (None, Value::Bool(_) | Value::Int(_) | Value::Decimal(_) | Value::Text(_)) => true,
+            (Some(FieldKind::Number), value) => value.as_decimal().is_some(),
+            (Some(FieldKind::Boolean), value) => value.as_bool().is_some(),
+            (Some(_), value) => value.as_text().is_some(),
+            (None, _) => false,
+        };
+        if !fits {
+            let wanted = declared.map_or("text, a number or a boolean", FieldKind::name);
+            return Err(wrong_type(
+                &format!("data.attributes.{name}"),
+                wanted,
+                value,
+            ));
+        }
+        change.attributes.push((name.clone(), value.clone()));
+    }
+    for (list, member) in [("add", true), ("remove", false)] {
+        change
+            .segments
+            .extend(segment_names(data, list)?.into_iter().map(|s| (s, member)));
+    }
+    change.consents = flags(data, "consents")?;
+    change.reachable = flags(data, "reachable")?;
+    let text = |name: &str| data.get(name).and_then(Value::as_text).map(Box::from);
+    change.time_zone = text("time_zone");
+    change.locale = text("locale");
+    if let Some(zone) = &change.time_zone
+        && jiff::tz::TimeZone::get(zone).is_err()
+    {
+        return Err(Rejection::new(
+            Reason::InvalidValue,
+            "`data.time_zone` is not an IANA time zone such as Asia/Shanghai",
+        ));
+    }
+    Ok(change)
+}
+
+fn members<'a>(
+    data: &'a Value,
+    path: &str,
+    name: &str,
+) -> Result<&'a [(Box<str>, Value)], Rejection> {
+    match data.get(name) {
+        Some(Value::Record(members)) if members.len() > PROFILE_ITEMS_MAX => Err(Rejection::new(
+            Reason::InvalidValue,
+            format!("`{path}` has more than {PROFILE_ITEMS_MAX} members"),
+        )),
+        Some(Value::Record(members)) => Ok(members),
+        _ => Ok(&[]),
+    }
+}
+
+fn flags(data: &Value, name: &str) -> Result<Vec<(Box<str>, bool)>, Rejection> {
+    let path = format!("data.{name}");
+    members(data, &path, name)?
+        .iter()
+        .map(|(channel, value)| {
+            value
+                .as_bool()
+                .map(|flag| (channel.clone(), flag))
+                .ok_or_else(|| wrong_type(&format!("{path}.{channel}"), "a boolean", value))
+        })
+        .collect()
+}
+
+fn segment_names(data: &Value, list: &str) -> Result<Vec<Box<str>>, Rejection> {
+    let path = format!("data.segments.{list}");
+    match data.get("segments").and_then(|s| s.get(list)) {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::List(items)) if items.len() > PROFILE_ITEMS_MAX => Err(Rejection::new(
+            Reason::InvalidValue,
+            format!("`{path}` names more than {PROFILE_ITEMS_MAX} segments"),
+        )),
+        Some(Value::List(items)) => items
+            .iter()
+            .map(|item| {
+                item.as_text()
+                    .map(Box::from)
+                    .ok_or_else(|| wrong_type(&path, "a list of texts", item))
+            })
+            .collect(),
+        Some(other) => Err(wrong_type(&path, "a list", other)),
+    }
+}

@@ -1,0 +1,14 @@
+//! The vocabulary of what comes in: values, declared types, and the event itself.
+
+mod json;
+mod model;
+mod schema;
+mod value;
+
+pub use json::{JsonError, parse as parse_json};
+pub use model::{
+    Checkout, Direction, Event, Facts, Kept, Movement, OutcomeKind, ProfileChange, Stage, Stored,
+    fingerprint,
+};
+pub use schema::{EventType, Field, FieldKind, Schema, SchemaError};
+pub use value::Value;

@@ -1,0 +1,197 @@
+//! One customer's state, and what an event changes in it.
+
+use super::contacts::Contacts;
+use super::journal::{Entry, EntryPhase, Journal, KeptValue};
+use super::names::{Name, Names};
+use super::profile::Profile;
+use crate::clock::{DAY, Millis};
+use crate::event::{Event, Facts, Value};
+use crate::money::Money;
+
+/// How much a journal holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JournalLimits {
+    /// How far back from its newest entry it reaches.
+    pub horizon: Millis,
+    /// The most entries of one customer.
+    pub entries_max: usize,
+}
+
+impl Default for JournalLimits {
+    fn default() -> Self {
+        Self {
+            horizon: 400 * DAY,
+            entries_max: 4_096,
+        }
+    }
+}
+
+/// What became of an event that was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// It stands in the journal at this index.
+    At(usize),
+    /// Its source and id were seen before: nothing changed.
+    Duplicate,
+    /// It is older than the journal reaches back, so it cannot be told from a repetition: nothing
+    /// changed. The time up to which the journal was trimmed.
+    TooOld(Millis),
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct Account {
+    name: Name,
+    balance: Money,
+    time: Millis,
+}
+
+/// All that the engine knows of one customer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Customer {
+    /// Event time of the first event.
+    pub first_seen: Millis,
+    /// Who they are.
+    pub profile: Profile,
+    /// What they did lately.
+    pub journal: Journal,
+    /// What we said to them.
+    pub contacts: Contacts,
+    accounts: Vec<Account>,
+}
+
+impl Customer {
+    /// A customer first seen at this event time.
+    #[must_use]
+    pub fn new(first_seen: Millis) -> Self {
+        Self {
+            first_seen,
+            profile: Profile::default(),
+            journal: Journal::default(),
+            contacts: Contacts::default(),
+            accounts: Vec::new(),
+        }
+    }
+
+    /// Sum of the accounts' last known balances, in base currency.
+    #[must_use]
+    pub fn balance(&self) -> Money {
+        self.accounts
+            .iter()
+            .fold(Money::ZERO, |sum, a| sum.saturating_add(a.balance))
+    }
+
+    /// The accounts and their last known balances.
+    pub fn accounts(&self) -> impl Iterator<Item = (Name, Money)> {
+        self.accounts.iter().map(|a| (a.name, a.balance))
+    }
+
+    /// Puts an event into the journal and applies what it says.
+    pub fn apply(&mut self, event: &Event, names: &Names, limits: JournalLimits) -> Applied {
+        if self.journal.contains(event.fingerprint) {
+            return Applied::Duplicate;
+        }
+        if let Some(edge) = self.journal.trimmed_until()
+            && event.time <= edge
+        {
+            return Applied::TooOld(edge);
+        }
+        let at = self.journal.insert(entry(event, names));
+        match &event.facts {
+            Facts::Movement(movement) => {
+                if let Some(balance) = movement.balance {
+                    self.set_balance(names.intern(&movement.account), balance, event.time);
+                }
+            }
+            Facts::Profile(change) => self.profile.apply(change, event.time, names),
+            Facts::Outcome { outcome, action } => self.contacts.note(action, *outcome),
+            Facts::Checkout(_) | Facts::Other(_) => {}
+        }
+        let newest = self.journal.entries().last().map_or(event.time, |e| e.time);
+        let dropped = self
+            .journal
+            .trim(newest.saturating_sub(limits.horizon), limits.entries_max);
+        match at.checked_sub(dropped) {
+            Some(at) => Applied::At(at),
+            None => Applied::TooOld(event.time),
+        }
+    }
+
+    fn set_balance(&mut self, name: Name, balance: Money, time: Millis) {
+        match self.accounts.iter_mut().find(|a| a.name == name) {
+            Some(account) if account.time > time => {}
+            Some(account) => {
+                account.balance = balance;
+                account.time = time;
+            }
+            None => self.accounts.push(Account {
+                name,
+                balance,
+                time,
+            }),
+        }
+    }
+}
+
+fn entry(event: &Event, names: &Names) -> Entry {
+    let name = |word: &Option<Box<str>>| word.as_deref().map(|word| names.intern(word));
+    let blank = Entry {
+        time: event.time,
+        fingerprint: event.fingerprint,
+        amount: Money::ZERO,
+        kind: names.intern(&event.kind),
+        category: None,
+        party: None,
+        channel: None,
+        means: None,
+        phase: EntryPhase::Other,
+        kept: None,
+    };
+    match &event.facts {
+        Facts::Movement(m) => Entry {
+            amount: m.amount,
+            category: name(&m.category),
+            party: name(&m.counterparty),
+            channel: name(&m.channel),
+            means: name(&m.purpose),
+            phase: EntryPhase::Movement(m.direction),
+            ..blank
+        },
+        Facts::Checkout(c) => Entry {
+            amount: c.amount,
+            category: name(&c.category),
+            party: name(&c.merchant),
+            means: name(&c.tender),
+            phase: EntryPhase::Checkout(c.stage, c.partner),
+            ..blank
+        },
+        Facts::Profile(_) | Facts::Outcome { .. } => blank,
+        Facts::Other(kept) => Entry {
+            amount: kept.amount.unwrap_or_default(),
+            category: name(&kept.category),
+            party: name(&kept.merchant).or_else(|| name(&kept.counterparty)),
+            channel: name(&kept.channel),
+            phase: if kept.merchant.is_some() {
+                EntryPhase::AtMerchant
+            } else {
+                EntryPhase::Other
+            },
+            kept: kept_fields(&kept.fields, names),
+            ..blank
+        },
+    }
+}
+
+fn kept_fields(fields: &[(Box<str>, Value)], names: &Names) -> Option<Box<[(Name, KeptValue)]>> {
+    let kept: Box<[_]> = fields
+        .iter()
+        .filter_map(|(field, value)| {
+            let value = match value {
+                Value::Bool(b) => KeptValue::Bool(*b),
+                Value::Text(text) => KeptValue::Text(names.intern(text)),
+                other => KeptValue::Number(other.as_decimal()?),
+            };
+            Some((names.intern(field), value))
+        })
+        .collect();
+    (!kept.is_empty()).then_some(kept)
+}
