@@ -2,8 +2,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 
+use super::amount::YUAN;
 use super::{Moment, ReceivedAction, Response, SimulatedEvent, Simulation, SimulationSettings};
 use crate::clock::Millis;
+use crate::decode::Decoder;
+use crate::event::{Schema, Stored};
+use crate::partitioning::{bucket_of, partition_of};
 
 /// 2026-11-22T10:00:00+08:00.
 const START: Millis = 1_795_312_800_000;
@@ -352,5 +356,183 @@ fn people_and_shops_have_names_and_every_taste_has_a_shop() {
                 "{category}"
             );
         }
+    }
+}
+
+#[test]
+fn every_event_passes_the_engines_decoding() {
+    let schema = Schema::parse(include_str!("../../rules/schema.toml")).expect("a valid schema");
+    let decoder = Decoder::default();
+    for event in told(11, 3_000) {
+        let token = event.subject.rsplit('.').next().expect("a token");
+        let partition = partition_of(token, decoder.partitions);
+        let stored = Stored {
+            sequence: 1,
+            stored_at: event.time.max(START),
+            subject: format!(
+                "scene.in.{partition}.{}.{}",
+                bucket_of(token),
+                text(&json(&event), "/type")
+            ),
+            headers: Vec::new(),
+            payload: event.payload.clone().into(),
+        };
+        let decoded = decoder.decode(&stored, &schema).expect("accepted");
+        assert_eq!(
+            (decoded.time, decoded.customer.as_str()),
+            (event.time, &*event.customer)
+        );
+    }
+}
+
+/// What one customer did, as the shipped rules would ask about it; told here a second time, roughly.
+#[derive(Default)]
+struct Known {
+    attributes: Value,
+    segments: String,
+    journal: Vec<(Millis, Value)>,
+}
+
+impl Known {
+    /// Sums amounts over the last `days` of whatever `wanted` accepts.
+    fn sum(&self, now: Millis, days: i64, wanted: impl Fn(&Value) -> bool) -> i64 {
+        self.journal
+            .iter()
+            .filter(|(time, data)| *time > now - days * 86_400_000 && wanted(data))
+            .map(|(_, data)| cents(data, "/amount"))
+            .sum()
+    }
+
+    fn spent(&self, now: Millis, days: i64, category: &str) -> i64 {
+        self.sum(now, days, |data| {
+            text(data, "/stage") == "paid"
+                && (category.is_empty() || text(data, "/merchant/category") == category)
+        })
+    }
+
+    fn credit_limit_cents(&self) -> i64 {
+        self.attributes["credit_limit"].as_i64().unwrap_or(-1) * 100
+    }
+
+    /// The rules of `rules/` whose condition holds for the event that was just kept.
+    fn rules(&self, now: Millis, data: &Value) -> Vec<&'static str> {
+        if data.get("stage").is_some() {
+            self.checkout_rules(now, data)
+        } else if data.get("direction").is_some() {
+            self.movement_rule(now, data).into_iter().collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn checkout_rules(&self, now: Millis, data: &Value) -> Vec<&'static str> {
+        let (stage, amount) = (text(data, "/stage"), cents(data, "/amount"));
+        let category = text(data, "/merchant/category");
+        let own = text(data, "/tender") == "own_account";
+        let partner = data["merchant"]["partner"] == true;
+        let paid_own =
+            |data: &Value| text(data, "/stage") == "paid" && text(data, "/tender") == "own_account";
+        let rival = stage == "started" && partner && !own;
+        let mut rules = Vec::new();
+        if rival
+            && amount >= 100 * YUAN
+            && category == "dining"
+            && self.spent(now, 30, "dining") >= 200 * YUAN
+        {
+            rules.push("dining-coupon");
+        }
+        if rival
+            && amount >= 100 * YUAN
+            && self.spent(now, 30, "") >= 100 * YUAN
+            && self.sum(now, 30, paid_own) == 0
+        {
+            rules.push("welcome-back");
+        }
+        let family = self.segments.contains("family") || self.segments.contains("pensioner");
+        if rival && amount >= 80 * YUAN && family && ["groceries", "family"].contains(&category) {
+            rules.push("family-basket");
+        }
+        if stage == "paid"
+            && own
+            && partner
+            && amount >= 100 * YUAN
+            && self.credit_limit_cents() >= amount
+        {
+            rules.push("instalment");
+        }
+        if stage == "abandoned" && partner && amount >= 50 * YUAN {
+            rules.push("second-chance");
+        }
+        rules
+    }
+
+    fn movement_rule(&self, now: Millis, data: &Value) -> Option<&'static str> {
+        let (amount, balance) = (cents(data, "/amount"), cents(data, "/balance"));
+        let small = amount < 5_000 * YUAN || amount * 10 < (balance + amount) * 3;
+        let usual = ["card_payment", "rent", "bill"].contains(&text(data, "/purpose"));
+        if text(data, "/direction") != "out" || small || usual {
+            return None;
+        }
+        let flow = |category, days| {
+            self.sum(now, days, |data| {
+                text(data, "/counterparty/category") == category
+            })
+        };
+        Some(match text(data, "/counterparty/category") {
+            "securities" | "fund" => "matching-product",
+            "car" | "electronics" | "home" if self.credit_limit_cents() >= 5_000 * YUAN => {
+                "instalments"
+            }
+            "self"
+                if balance * 9 <= amount
+                    && self.attributes["salary_account"] == true
+                    && flow("salary", 35) > 0 =>
+            {
+                "keep-the-relationship"
+            }
+            "self" if flow("securities", 90) + flow("fund", 90) >= 10_000 * YUAN => {
+                "matching-product"
+            }
+            "" if self.spent(now, 7, "home") * 2 >= self.spent(now, 7, "").max(1) => "instalments",
+            _ => "unknown-reason",
+        })
+    }
+}
+
+#[test]
+fn every_shipped_rule_finds_its_moment_regularly() {
+    let mut customers: HashMap<String, Known> = HashMap::new();
+    let mut fired: BTreeMap<&str, usize> = BTreeMap::new();
+    for event in told(12, 3_000) {
+        let value = json(&event);
+        let data = value["data"].clone();
+        let known = customers.entry(event.customer).or_default();
+        if event.kind == Moment::Profile {
+            known.attributes = data["attributes"].clone();
+            known.segments = data["segments"]["add"].to_string();
+            continue;
+        }
+        known.journal.push((event.time, data.clone()));
+        if event.kind != Moment::History {
+            for rule in known.rules(event.time, &data) {
+                *fired.entry(rule).or_default() += 1;
+            }
+        }
+    }
+    for rule in [
+        "dining-coupon",
+        "welcome-back",
+        "family-basket",
+        "matching-product",
+        "instalments",
+        "keep-the-relationship",
+        "unknown-reason",
+        "instalment",
+        "second-chance",
+    ] {
+        assert!(
+            fired.get(rule).is_some_and(|count| *count >= 10),
+            "{rule} of {fired:?}"
+        );
     }
 }
