@@ -43,8 +43,8 @@ pub(super) struct Customer {
     pub(super) credit_limit_cents: Option<i64>,
     pub(super) points: i64,
     pub(super) locale: &'static str,
-    /// Whether push, IM and SMS are consented to.
-    pub(super) consents: [bool; 3],
+    /// Whether push, IM, SMS and calls are consented to.
+    pub(super) consents: [bool; 4],
     /// Whether the app is installed, so that push and IM arrive.
     pub(super) has_app: bool,
     pub(super) dining_lover: bool,
@@ -104,7 +104,12 @@ impl Customer {
                 .map(|limit| limit.draw(random) / (1_000 * YUAN) * 1_000 * YUAN),
             points: persona.points.draw(random) / YUAN,
             locale: if random.chance(80) { "en" } else { "zh-CN" },
-            consents: [random.chance(930), random.chance(900), random.chance(850)],
+            consents: [
+                random.chance(930),
+                random.chance(900),
+                random.chance(850),
+                random.chance(350),
+            ],
             has_app,
             dining_lover: persona.tastes[0].0 == "dining" && random.chance(600),
             strays: random.chance(STRAYS_PERMILLE),

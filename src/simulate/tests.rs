@@ -94,6 +94,20 @@ fn ids_are_unique_per_source_also_across_seeds_and_starts() {
     }
 }
 
+/// Fields that hold some text, by type of event.
+const TEXTS: [(&str, &str); 10] = [
+    ("/data/account", "account.movement"),
+    ("/data/counterparty/name", "account.movement"),
+    ("/data/channel", "account.movement"),
+    ("/data/purpose", "account.movement"),
+    ("/data/stage", "merchant.checkout"),
+    ("/data/tender", "merchant.checkout"),
+    ("/data/merchant/id", "merchant.checkout"),
+    ("/data/merchant/name", "merchant.checkout"),
+    ("/data/merchant/category", "merchant.checkout"),
+    ("/data/attributes/tier", "customer.profile"),
+];
+
 #[test]
 fn every_event_has_the_declared_shape() {
     let mut simulation = Simulation::new(settings(1));
@@ -123,18 +137,7 @@ fn every_event_has_the_declared_shape() {
         let time: jiff::Timestamp = text(&value, "/time").parse().expect("RFC 3339");
         assert_eq!(time.as_millisecond(), event.time);
         assert!(text(&value, "/time").ends_with("+08:00"));
-        for (pointer, of) in [
-            ("/data/account", "account.movement"),
-            ("/data/counterparty/name", "account.movement"),
-            ("/data/channel", "account.movement"),
-            ("/data/purpose", "account.movement"),
-            ("/data/stage", "merchant.checkout"),
-            ("/data/tender", "merchant.checkout"),
-            ("/data/merchant/id", "merchant.checkout"),
-            ("/data/merchant/name", "merchant.checkout"),
-            ("/data/merchant/category", "merchant.checkout"),
-            ("/data/attributes/tier", "customer.profile"),
-        ] {
+        for (pointer, of) in TEXTS {
             if event_type == of {
                 assert!(!text(&value, pointer).is_empty(), "{pointer} of {value}");
             }

@@ -118,6 +118,7 @@ struct Channels {
     push: bool,
     im: bool,
     sms: bool,
+    call: bool,
 }
 
 #[derive(Serialize)]
@@ -158,7 +159,7 @@ pub(super) fn profile(id: &str, customer: &Customer, time: Millis) -> Vec<u8> {
     if customer.dining_lover {
         add.push("dining-lover");
     }
-    let [push, im, sms] = customer.consents;
+    let [push, im, sms, call] = customer.consents;
     let data = ProfileData {
         attributes: Attributes {
             name: customer.hanzi(),
@@ -172,13 +173,19 @@ pub(super) fn profile(id: &str, customer: &Customer, time: Millis) -> Vec<u8> {
             salary_account: customer.is_salary_account(),
         },
         segments: Segments { add, remove: [] },
-        consents: Channels { push, im, sms },
+        consents: Channels {
+            push,
+            im,
+            sms,
+            call,
+        },
         time_zone: "Asia/Shanghai",
         locale: customer.locale,
         reachable: Channels {
             push: customer.has_app,
             im: customer.has_app,
             sms: true,
+            call: true,
         },
     };
     encode(("crm", id), "customer.profile", customer, time, data)
