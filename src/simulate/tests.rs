@@ -1,0 +1,541 @@
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::Value;
+
+use super::amount::YUAN;
+use super::{Moment, ReceivedAction, Response, SimulatedEvent, Simulation, SimulationSettings};
+use crate::clock::Millis;
+use crate::decode::Decoder;
+use crate::event::{Schema, Stored};
+use crate::partitioning::{bucket_of, partition_of};
+
+/// 2026-11-22T10:00:00+08:00.
+const START: Millis = 1_795_312_800_000;
+/// Distance of events at three hundred a second.
+const STEP_MS: f64 = 1000.0 / 300.0;
+
+fn settings(seed: u64) -> SimulationSettings {
+    SimulationSettings {
+        customers: 300,
+        ..SimulationSettings::new(seed, START)
+    }
+}
+
+fn at(n: usize) -> Millis {
+    START + (n as f64 * STEP_MS) as Millis
+}
+
+fn traffic(simulation: &mut Simulation, events: usize) -> Vec<SimulatedEvent> {
+    (0..events).map(|n| simulation.next(at(n))).collect()
+}
+
+/// The opening and `events` of traffic after it.
+fn told(seed: u64, events: usize) -> Vec<SimulatedEvent> {
+    let mut simulation = Simulation::new(settings(seed));
+    let mut all: Vec<_> = simulation.opening().collect();
+    all.extend(traffic(&mut simulation, events));
+    all
+}
+
+fn json(event: &SimulatedEvent) -> Value {
+    serde_json::from_slice(&event.payload).expect("payloads are JSON")
+}
+
+fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+}
+
+fn cents(value: &Value, pointer: &str) -> i64 {
+    let (whole, fraction) = text(value, pointer)
+        .split_once('.')
+        .expect("a decimal text");
+    assert_eq!(fraction.len(), 2, "cents are written in full");
+    whole.parse::<i64>().expect("digits") * 100 + fraction.parse::<i64>().expect("digits")
+}
+
+#[test]
+fn the_same_seed_makes_the_same_bytes_and_another_seed_others() {
+    assert_eq!(told(7, 500), told(7, 500));
+    assert_ne!(told(7, 500), told(8, 500));
+}
+
+#[test]
+fn a_customer_is_the_same_person_whenever_the_simulation_starts() {
+    let people = |start| {
+        let mut simulation = Simulation::new(SimulationSettings {
+            start,
+            ..settings(3)
+        });
+        simulation
+            .opening()
+            .filter(|event| event.kind == Moment::Profile)
+            .map(|event| json(&event)["data"].to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(people(START), people(START + 86_400_000));
+}
+
+#[test]
+fn ids_are_unique_per_source_also_across_seeds_and_starts() {
+    let mut seen = HashSet::new();
+    for (seed, start) in [(1, START), (2, START), (1, START + 1)] {
+        let mut simulation = Simulation::new(SimulationSettings {
+            start,
+            ..settings(seed)
+        });
+        let opening: Vec<_> = simulation.opening().collect();
+        for event in opening.into_iter().chain(traffic(&mut simulation, 500)) {
+            let event = json(&event);
+            assert!(seen.insert((event["source"].to_string(), event["id"].to_string())));
+        }
+    }
+}
+
+/// Fields that hold some text, by type of event.
+const TEXTS: [(&str, &str); 10] = [
+    ("/data/account", "account.movement"),
+    ("/data/counterparty/name", "account.movement"),
+    ("/data/channel", "account.movement"),
+    ("/data/purpose", "account.movement"),
+    ("/data/stage", "merchant.checkout"),
+    ("/data/tender", "merchant.checkout"),
+    ("/data/merchant/id", "merchant.checkout"),
+    ("/data/merchant/name", "merchant.checkout"),
+    ("/data/merchant/category", "merchant.checkout"),
+    ("/data/attributes/tier", "customer.profile"),
+];
+
+#[test]
+fn every_event_has_the_declared_shape() {
+    let mut simulation = Simulation::new(settings(1));
+    let mut all: Vec<_> = simulation.opening().collect();
+    let customer = all[all.len() / 2].customer.clone();
+    for n in 0..40 {
+        let id = format!("{n:032x}");
+        let action = ReceivedAction {
+            id: &id,
+            customer: &customer,
+            kind: "offer",
+            code: "DINE",
+        };
+        simulation.respond(&action, START);
+    }
+    all.extend(traffic(&mut simulation, 4000));
+    let mut types = HashSet::new();
+    for event in &all {
+        let value = json(event);
+        let event_type = text(&value, "/type").to_owned();
+        assert_eq!(
+            event.subject,
+            format!("scene.events.{event_type}.{}", event.customer)
+        );
+        assert_eq!(text(&value, "/specversion"), "1.0");
+        assert_eq!(text(&value, "/subject"), event.customer);
+        let time: jiff::Timestamp = text(&value, "/time").parse().expect("RFC 3339");
+        assert_eq!(time.as_millisecond(), event.time);
+        assert!(text(&value, "/time").ends_with("+08:00"));
+        for (pointer, of) in TEXTS {
+            if event_type == of {
+                assert!(!text(&value, pointer).is_empty(), "{pointer} of {value}");
+            }
+        }
+        match event_type.as_str() {
+            "account.movement" => {
+                assert!(cents(&value, "/data/amount") > 0 && cents(&value, "/data/balance") >= 0);
+                assert!(["in", "out"].contains(&text(&value, "/data/direction")));
+            }
+            "merchant.checkout" => {
+                assert!(cents(&value, "/data/amount") > 0);
+                assert!(
+                    ["own_account", "other_bank", "wallet"].contains(&text(&value, "/data/tender"))
+                );
+            }
+            "customer.profile" => assert!(value["data"]["attributes"]["age"].is_i64()),
+            _ => assert!(
+                event_type.starts_with("offer.") && !text(&value, "/data/action").is_empty()
+            ),
+        }
+        types.insert(event_type);
+    }
+    for expected in [
+        "offer.delivered",
+        "offer.opened",
+        "offer.accepted",
+        "offer.declined",
+    ] {
+        assert!(types.contains(expected), "{expected} of {types:?}");
+    }
+}
+
+#[test]
+fn a_balance_is_what_the_movements_make_it() {
+    let mut balances: HashMap<String, i64> = HashMap::new();
+    let mut movements = 0;
+    for event in told(2, 20_000) {
+        let value = json(&event);
+        if text(&value, "/type") != "account.movement" {
+            continue;
+        }
+        let amount = cents(&value, "/data/amount");
+        let change = if text(&value, "/data/direction") == "in" {
+            amount
+        } else {
+            -amount
+        };
+        let after = cents(&value, "/data/balance");
+        if let Some(before) = balances.insert(text(&value, "/data/account").to_owned(), after) {
+            assert_eq!(before + change, after, "{}", event.story);
+            movements += 1;
+        }
+    }
+    assert!(movements > 5_000);
+}
+
+#[test]
+fn a_basket_ends_after_it_started_with_the_same_content() {
+    let mut open: HashMap<String, (String, Millis)> = HashMap::new();
+    let (mut paid, mut abandoned) = (0, 0);
+    let mut simulation = Simulation::new(settings(4));
+    for event in traffic(&mut simulation, 10_000) {
+        let value = json(&event);
+        let data = &value["data"];
+        let basket = format!("{}{}{}", data["amount"], data["merchant"], data["tender"]);
+        match text(&value, "/data/stage") {
+            "started" => assert!(open.insert(event.customer, (basket, event.time)).is_none()),
+            stage @ ("paid" | "abandoned") => {
+                let (started, time) = open.remove(&event.customer).expect("started before");
+                assert_eq!(started, basket);
+                assert!(event.time > time);
+                if stage == "paid" {
+                    paid += 1
+                } else {
+                    abandoned += 1
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(
+        paid > 1_000 && abandoned > 200,
+        "{paid} paid, {abandoned} abandoned"
+    );
+}
+
+#[test]
+fn the_opening_is_over_before_the_start_and_in_order_for_each_customer() {
+    let mut simulation = Simulation::new(settings(5));
+    let opening: Vec<_> = simulation.opening().collect();
+    let oldest = START - 61 * 86_400_000;
+    for pair in opening.windows(2) {
+        assert!(pair[0].customer != pair[1].customer || pair[0].time <= pair[1].time);
+    }
+    assert!(
+        opening
+            .iter()
+            .all(|event| (oldest..START - 60_000).contains(&event.time))
+    );
+    let profiles = opening
+        .iter()
+        .filter(|event| event.kind == Moment::Profile)
+        .count();
+    assert_eq!(profiles, 300);
+    assert!(
+        (10..40).contains(&(opening.len() / 300)),
+        "{} events",
+        opening.len()
+    );
+    assert_eq!(simulation.opening().count(), 0);
+}
+
+#[test]
+fn every_moment_of_every_scene_comes_within_two_thousand_events() {
+    for seed in 0..20 {
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut simulation = Simulation::new(settings(seed));
+        for event in traffic(&mut simulation, 2_000) {
+            let name = match event.kind {
+                Moment::RivalTender => "rival tender",
+                Moment::Yield => "yield",
+                Moment::BigPurchase => "big purchase",
+                Moment::MovingAway => "moving away",
+                Moment::UnknownOutflow => "unknown",
+                Moment::TillPurchase => "till purchase",
+                Moment::Abandoned => "abandoned",
+                _ => continue,
+            };
+            *seen.entry(name).or_default() += 1;
+        }
+        assert_eq!(seen.len(), 7, "{seen:?}");
+        assert!(seen.values().all(|count| *count >= 4), "{seen:?}");
+    }
+}
+
+#[test]
+fn an_accepted_coupon_is_paid_from_the_own_account_and_not_with_the_rival() {
+    let mut simulation = Simulation::new(settings(6));
+    let mut waiting: HashMap<String, String> = HashMap::new();
+    let mut wins = 0;
+    for n in 0..6_000 {
+        let event = simulation.next(at(n));
+        let value = json(&event);
+        match (event.kind, text(&value, "/data/stage")) {
+            (Moment::RivalTender, _) => {
+                let id = format!("action-{n}");
+                let action = ReceivedAction {
+                    id: &id,
+                    customer: &event.customer,
+                    kind: "offer",
+                    code: "DINE",
+                };
+                if simulation.respond(&action, event.time) == Some(Response::Accepted) {
+                    waiting.insert(event.customer, text(&value, "/data/amount").to_owned());
+                }
+            }
+            (_, "paid") => {
+                if let Some(amount) = waiting.get(&event.customer)
+                    && text(&value, "/data/amount") == amount
+                {
+                    assert_eq!(
+                        text(&value, "/data/tender"),
+                        "own_account",
+                        "{}",
+                        event.story
+                    );
+                    waiting.remove(&event.customer);
+                    wins += 1;
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(wins > 20, "{wins} wins");
+}
+
+#[test]
+fn a_response_depends_on_nothing_but_seed_persona_and_action() {
+    let respond = |warm: usize| {
+        let mut simulation = Simulation::new(settings(9));
+        traffic(&mut simulation, warm);
+        (0..50)
+            .map(|n| {
+                let (id, customer) = (format!("a{n}"), format!("C9-{:05}", 250 + n));
+                let action = ReceivedAction {
+                    id: &id,
+                    customer: &customer,
+                    kind: "message",
+                    code: "",
+                };
+                simulation.respond(&action, START + 60_000)
+            })
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(respond(0), respond(100));
+    assert!(respond(0).contains(&Some(Response::Accepted)));
+    let stranger = ReceivedAction {
+        id: "a",
+        customer: "C1001",
+        kind: "offer",
+        code: "",
+    };
+    assert_eq!(Simulation::new(settings(9)).respond(&stranger, START), None);
+}
+
+#[test]
+fn people_and_shops_have_names_and_every_taste_has_a_shop() {
+    for event in told(1, 300) {
+        assert!(
+            !event.story.is_empty() && event.story.len() < 200,
+            "{}",
+            event.story
+        );
+    }
+    for persona in &super::personas::PERSONAS {
+        for (category, _) in persona.tastes {
+            assert!(
+                super::merchants::of_category(category).count() > 0,
+                "{category}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_event_passes_the_engines_decoding() {
+    let schema = Schema::parse(include_str!("../../rules/schema.toml")).expect("a valid schema");
+    let decoder = Decoder::default();
+    for event in told(11, 3_000) {
+        let token = event.subject.rsplit('.').next().expect("a token");
+        let partition = partition_of(token, decoder.partitions);
+        let stored = Stored {
+            sequence: 1,
+            stored_at: event.time.max(START),
+            subject: format!(
+                "scene.in.{partition}.{}.{}",
+                bucket_of(token),
+                text(&json(&event), "/type")
+            ),
+            headers: Vec::new(),
+            payload: event.payload.clone().into(),
+        };
+        let decoded = decoder.decode(&stored, &schema).expect("accepted");
+        assert_eq!(
+            (decoded.time, decoded.customer.as_str()),
+            (event.time, &*event.customer)
+        );
+    }
+}
+
+/// What one customer did, as the shipped rules would ask about it; told here a second time, roughly.
+#[derive(Default)]
+struct Known {
+    attributes: Value,
+    segments: String,
+    journal: Vec<(Millis, Value)>,
+}
+
+impl Known {
+    /// Sums amounts over the last `days` of whatever `wanted` accepts.
+    fn sum(&self, now: Millis, days: i64, wanted: impl Fn(&Value) -> bool) -> i64 {
+        self.journal
+            .iter()
+            .filter(|(time, data)| *time > now - days * 86_400_000 && wanted(data))
+            .map(|(_, data)| cents(data, "/amount"))
+            .sum()
+    }
+
+    fn spent(&self, now: Millis, days: i64, category: &str) -> i64 {
+        self.sum(now, days, |data| {
+            text(data, "/stage") == "paid"
+                && (category.is_empty() || text(data, "/merchant/category") == category)
+        })
+    }
+
+    fn credit_limit_cents(&self) -> i64 {
+        self.attributes["credit_limit"].as_i64().unwrap_or(-1) * 100
+    }
+
+    /// The rules of `rules/` whose condition holds for the event that was just kept.
+    fn rules(&self, now: Millis, data: &Value) -> Vec<&'static str> {
+        if data.get("stage").is_some() {
+            self.checkout_rules(now, data)
+        } else if data.get("direction").is_some() {
+            self.movement_rule(now, data).into_iter().collect()
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn checkout_rules(&self, now: Millis, data: &Value) -> Vec<&'static str> {
+        let (stage, amount) = (text(data, "/stage"), cents(data, "/amount"));
+        let category = text(data, "/merchant/category");
+        let own = text(data, "/tender") == "own_account";
+        let partner = data["merchant"]["partner"] == true;
+        let paid_own =
+            |data: &Value| text(data, "/stage") == "paid" && text(data, "/tender") == "own_account";
+        let rival = stage == "started" && partner && !own;
+        let mut rules = Vec::new();
+        if rival
+            && amount >= 100 * YUAN
+            && category == "dining"
+            && self.spent(now, 30, "dining") >= 200 * YUAN
+        {
+            rules.push("dining-coupon");
+        }
+        if rival
+            && amount >= 100 * YUAN
+            && self.spent(now, 30, "") >= 100 * YUAN
+            && self.sum(now, 30, paid_own) == 0
+        {
+            rules.push("welcome-back");
+        }
+        let family = self.segments.contains("family") || self.segments.contains("pensioner");
+        if rival && amount >= 80 * YUAN && family && ["groceries", "family"].contains(&category) {
+            rules.push("family-basket");
+        }
+        if stage == "paid"
+            && own
+            && partner
+            && amount >= 100 * YUAN
+            && self.credit_limit_cents() >= amount
+        {
+            rules.push("instalment");
+        }
+        if stage == "abandoned" && partner && amount >= 50 * YUAN {
+            rules.push("second-chance");
+        }
+        rules
+    }
+
+    fn movement_rule(&self, now: Millis, data: &Value) -> Option<&'static str> {
+        let (amount, balance) = (cents(data, "/amount"), cents(data, "/balance"));
+        let small = amount < 5_000 * YUAN || amount * 10 < (balance + amount) * 3;
+        let usual = ["card_payment", "rent", "bill"].contains(&text(data, "/purpose"));
+        if text(data, "/direction") != "out" || small || usual {
+            return None;
+        }
+        let flow = |category, days| {
+            self.sum(now, days, |data| {
+                text(data, "/counterparty/category") == category
+            })
+        };
+        Some(match text(data, "/counterparty/category") {
+            "securities" | "fund" => "matching-product",
+            "car" | "electronics" | "home" if self.credit_limit_cents() >= 5_000 * YUAN => {
+                "instalments"
+            }
+            "self"
+                if balance * 9 <= amount
+                    && self.attributes["salary_account"] == true
+                    && flow("salary", 35) > 0 =>
+            {
+                "keep-the-relationship"
+            }
+            "self" if flow("securities", 90) + flow("fund", 90) >= 10_000 * YUAN => {
+                "matching-product"
+            }
+            "" if self.spent(now, 7, "home") * 2 >= self.spent(now, 7, "").max(1) => "instalments",
+            _ => "unknown-reason",
+        })
+    }
+}
+
+#[test]
+fn every_shipped_rule_finds_its_moment_regularly() {
+    let mut customers: HashMap<String, Known> = HashMap::new();
+    let mut fired: BTreeMap<&str, usize> = BTreeMap::new();
+    for event in told(12, 3_000) {
+        let value = json(&event);
+        let data = value["data"].clone();
+        let known = customers.entry(event.customer).or_default();
+        if event.kind == Moment::Profile {
+            known.attributes = data["attributes"].clone();
+            known.segments = data["segments"]["add"].to_string();
+            continue;
+        }
+        known.journal.push((event.time, data.clone()));
+        if event.kind != Moment::History {
+            for rule in known.rules(event.time, &data) {
+                *fired.entry(rule).or_default() += 1;
+            }
+        }
+    }
+    for rule in [
+        "dining-coupon",
+        "welcome-back",
+        "family-basket",
+        "matching-product",
+        "instalments",
+        "keep-the-relationship",
+        "unknown-reason",
+        "instalment",
+        "second-chance",
+    ] {
+        assert!(
+            fired.get(rule).is_some_and(|count| *count >= 10),
+            "{rule} of {fired:?}"
+        );
+    }
+}
