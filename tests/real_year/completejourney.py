@@ -31,6 +31,7 @@ environment.enter()
 
 import argparse  # noqa: E402  (only once the venv is entered)
 import asyncio  # noqa: E402
+import collections  # noqa: E402
 import json  # noqa: E402
 import os  # noqa: E402
 import sys  # noqa: E402
@@ -184,19 +185,22 @@ async def publish(options):
     import nats.errors
     import nats.js.errors
 
+    async def unheard(_error):
+        """The errors that end the script are shown below; nats-py would print each with its traceback."""
+
     year = read_year(options)
     try:
-        client = await nats.connect(options.nats, max_reconnect_attempts=3, connect_timeout=5)
+        client = await nats.connect(options.nats, max_reconnect_attempts=3, connect_timeout=5, error_cb=unheard)
     except (OSError, nats.errors.Error) as error:
-        environment.fail(f"cannot connect to {options.nats}: {error or type(error).__name__}",
+        environment.fail(f"cannot connect to {options.nats}: {str(error) or type(error).__name__}",
                          "start nats-server and the engine (`onscene run`), or give its address with --nats")
     try:
-        await publish_all(client.jetstream(publish_async_max_pending=ACKS_WAITING_MAX), year, options)
+        await publish_all(client.jetstream(publish_async_max_pending=2 * ACKS_WAITING_MAX), year, options)
     except (nats.js.errors.NoStreamResponseError, nats.errors.NoRespondersError):
         environment.fail("no stream takes scene.events.>",
                          "start the engine once (`onscene run`): it creates the stream SCENE_EVENTS")
     except (nats.js.errors.Error, nats.errors.Error, asyncio.TimeoutError) as error:
-        environment.fail(f"the stream did not take an event: {error or type(error).__name__}",
+        environment.fail(f"the stream did not take an event: {str(error) or type(error).__name__}",
                          "look at the server's log; publishing again is safe, since the ids stay the same")
     finally:
         await client.close()
@@ -206,7 +210,7 @@ async def publish_all(stream, year, options):
     shift = shift_of(options, year)
     first_at = year[0][0][0]
     began = shown = time.monotonic()
-    waiting = set()
+    out = Outstanding()
     for number, (key, make) in enumerate(year):
         if options.speed > 0:
             due = began + (key[0] - first_at) / options.speed
@@ -214,30 +218,38 @@ async def publish_all(stream, year, options):
                 await asyncio.sleep(due - time.monotonic())
         at = int(time.time()) if options.stamp_now else key[0] + shift
         made = make(stamp_of(at))
-        subject = f"scene.events.{made['type']}.{made['subject']}"
-        waiting.add(await stream.publish_async(subject, encode(made).encode()))
-        if len(waiting) >= ACKS_WAITING_MAX:
-            waiting = await settle(waiting, asyncio.FIRST_COMPLETED)
+        message = (f"scene.events.{made['type']}.{made['subject']}", encode(made).encode())
+        if number == 0:
+            # Alone, so that a stream that is not there is told once and not two thousand times.
+            await stream.publish(*message, timeout=ACK_TIMEOUT_S)
+        else:
+            out.add(await stream.publish_async(*message))
+            await out.at_most(ACKS_WAITING_MAX)
         if time.monotonic() - shown >= PROGRESS_EVERY_S:
             shown = time.monotonic()
             print(f"{number + 1}/{len(year)} published, the year is at {stamp_of(key[0])}",
                   file=sys.stderr, flush=True)
-    await settle(waiting, asyncio.ALL_COMPLETED)
+    await out.at_most(0)
     took = time.monotonic() - began
     print(f"{len(year)} events published and acknowledged in {took:.1f} s ({len(year) / took:.0f}/s)",
           file=sys.stderr)
 
 
-async def settle(waiting, when):
-    """Waits for acks and returns those still out; raises the first refusal."""
-    if not waiting:
-        return waiting
-    done, waiting = await asyncio.wait(waiting, timeout=ACK_TIMEOUT_S, return_when=when)
-    if not done or (when == asyncio.ALL_COMPLETED and waiting):
-        raise asyncio.TimeoutError(f"no ack within {ACK_TIMEOUT_S} s")
-    for ack in done:
-        ack.result()
-    return waiting
+class Outstanding:
+    """Publications whose acks are still out, oldest first; a stream acknowledges in order."""
+
+    def __init__(self):
+        self.acks = collections.deque()
+
+    def add(self, ack):
+        # Its error is looked at, so that nobody complains about those after the first.
+        ack.add_done_callback(lambda done: done.cancelled() or done.exception())
+        self.acks.append(ack)
+
+    async def at_most(self, number):
+        """Waits until no more than `number` are out; raises the first refusal or a time-out."""
+        while self.acks and (len(self.acks) > number or self.acks[0].done()):
+            await asyncio.wait_for(self.acks.popleft(), ACK_TIMEOUT_S)
 
 
 def at_least_zero(text):
