@@ -20,12 +20,14 @@ use async_nats::jetstream::stream::RawMessageErrorKind;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::chain_pace::Pace;
 use super::chain_wire::{self, Outcome};
 use super::connect::Connection;
 use super::log_reader::{LogReader, subject_filter};
 use super::message::put;
 use super::pull::{InfoError, ReadError, stream_info};
 use super::streams::ACTIONS;
+use crate::clock::monotonic_now;
 
 /// The channel of records: state that is not an action.
 pub const RECORD_CHANNEL: &str = "_record";
@@ -38,8 +40,6 @@ pub const HEADER_ID: &str = "Onscene-Id";
 /// Header: what this is (`action`, `owner`, `through`).
 pub const HEADER_KIND: &str = "Onscene-Kind";
 
-/// From this many writes on, a batch is quicker than one after another.
-const BATCH_MIN: usize = 16;
 /// The server's limit for messages in one batch.
 const BATCH_MAX: usize = 1_000;
 /// Payload and header bytes in one batch, so that its acknowledgement cannot take too long.
@@ -169,6 +169,7 @@ pub struct Chain {
     fenced: Option<String>,
     state: watch::Sender<ChainState>,
     retries: u32,
+    pace: Pace,
 }
 
 impl Chain {
@@ -193,6 +194,7 @@ impl Chain {
             fenced: None,
             state: watch::Sender::new(ChainState::Flowing),
             retries: 0,
+            pace: Pace::default(),
         };
         let record = Bytes::from(record);
         let mut by = String::new();
@@ -270,7 +272,8 @@ impl Chain {
                 continue;
             }
             let rest = &writes[stored.len()..];
-            let count = if batches { batch_length(rest) } else { 1 };
+            let count = if batches { self.batch_length(rest) } else { 1 };
+            let started = monotonic_now();
             let outcome = if count > 1 {
                 self.send_batch(&rest[..count]).await
             } else {
@@ -278,6 +281,10 @@ impl Chain {
             };
             match outcome {
                 Outcome::Stored(last) => {
+                    match count {
+                        1 => self.pace.single_took(started.elapsed()),
+                        _ => self.pace.batch_took(started.elapsed(), count),
+                    }
                     // A batch is stored as a whole under one lock, so its sequences follow each other.
                     let first = last + 1 - u64::try_from(count).unwrap_or(1);
                     for (write, sequence) in rest.iter().zip(first..=last) {
@@ -364,6 +371,14 @@ impl Chain {
         tokio::time::sleep(delay.min(RETRY_DELAY_MAX)).await;
         self.retries = self.retries.saturating_add(1);
         self.connection.connected().await;
+    }
+
+    /// How many of the writes to send at once: 1 while that is quicker.
+    fn batch_length(&self, writes: &[LogWrite]) -> usize {
+        match fitting(writes) {
+            count if self.pace.batch_pays(count) => count,
+            _ => 1,
+        }
     }
 
     async fn send_single(&mut self, write: &LogWrite) -> Outcome {
@@ -599,11 +614,8 @@ impl Chain {
     }
 }
 
-/// How many of the writes to send at once: 1 while they are few.
-fn batch_length(writes: &[LogWrite]) -> usize {
-    if writes.len() < BATCH_MIN {
-        return 1;
-    }
+/// How many of the writes fit into a batch, by number and bytes; at least 1.
+fn fitting(writes: &[LogWrite]) -> usize {
     let mut bytes = 0;
     let fit = writes.iter().take(BATCH_MAX).take_while(|write| {
         bytes += write.bytes();
@@ -629,10 +641,9 @@ mod tests {
 
     #[test]
     fn batches_are_bounded_by_number_and_by_bytes() {
-        assert_eq!(batch_length(&writes(BATCH_MIN - 1, 10)), 1);
-        assert_eq!(batch_length(&writes(BATCH_MIN, 10)), BATCH_MIN);
-        assert_eq!(batch_length(&writes(5_000, 10)), BATCH_MAX);
-        let length = batch_length(&writes(100, 1_000_000));
-        assert_eq!(length, 8);
+        assert_eq!(fitting(&writes(7, 10)), 7);
+        assert_eq!(fitting(&writes(5_000, 10)), BATCH_MAX);
+        assert_eq!(fitting(&writes(100, 1_000_000)), 8);
+        assert_eq!(fitting(&writes(2, BATCH_BYTES_MAX)), 1);
     }
 }

@@ -46,7 +46,7 @@ const REOPEN_DELAY_MAX: Duration = Duration::from_secs(1);
 const BREAKS_BEFORE_CAREFUL: u32 = 2;
 
 /// Why reading cannot go on, ever. Everything else heals by itself.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {
     /// The stream does not exist (any more).
     #[error("read the stream {stream}: it is not there; was it deleted?")]
@@ -177,10 +177,6 @@ impl PullReader {
 
     pub(super) fn reopened(&self) -> u64 {
         self.reopened
-    }
-
-    pub(super) fn connection(&self) -> &Connection {
-        &self.connection
     }
 
     /// Waits for at least one message and returns what is there, up to `max`.
