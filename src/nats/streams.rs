@@ -138,7 +138,7 @@ pub async fn ensure_streams(
     if !settings.partitions.is_power_of_two() || settings.partitions > PARTITIONS_MAX {
         return Err(StreamsError::Partitions(settings.partitions));
     }
-    let events_last_sequence = ensure(connection, EVENTS, events(settings, connection)).await?;
+    let events_last_sequence = ensure(connection, EVENTS, events(settings, connection.max_payload())).await?;
     let actions_last_sequence = ensure(connection, ACTIONS, actions(settings)).await?;
     ensure(connection, DEAD_LETTERS, dead_letters(settings)).await?;
     Ok(Streams {
@@ -214,7 +214,7 @@ fn base(stream: &str, subjects: &[&str], settings: &StreamSettings, max_age: Dur
     }
 }
 
-fn events(settings: &StreamSettings, connection: &Connection) -> Config {
+fn events(settings: &StreamSettings, max_payload: usize) -> Config {
     let subjects = ["scene.events.*.*.*", "scene.broadcast.*"];
     let mut config = base(EVENTS, &subjects, settings, settings.events_max_age);
     config.description = Some("What producers publish, stored by partition and bucket".to_owned());
@@ -227,7 +227,7 @@ fn events(settings: &StreamSettings, connection: &Connection) -> Config {
     });
     // What the server stores must fit into the dead letters with their headers.
     config.max_message_size =
-        i32::try_from(connection.max_payload().saturating_sub(DEAD_LETTER_HEADROOM_BYTES))
+        i32::try_from(max_payload.saturating_sub(DEAD_LETTER_HEADROOM_BYTES))
             .unwrap_or(i32::MAX);
     if let Some(bytes) = settings.events_max_bytes {
         config.max_bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
@@ -375,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_size_limit_refuses_new_events_and_never_drops_unread_ones() {
-        let unlimited = events(&StreamSettings::default());
+        let unlimited = events(&StreamSettings::default(), 1 << 20);
         assert_eq!(
             (unlimited.discard, unlimited.max_bytes),
             (DiscardPolicy::Old, -1)
@@ -384,7 +384,7 @@ mod tests {
             events_max_bytes: Some(1 << 30),
             ..StreamSettings::default()
         };
-        let limited = events(&settings);
+        let limited = events(&settings, 1 << 20);
         assert_eq!(
             (limited.discard, limited.max_bytes),
             (DiscardPolicy::New, 1 << 30)
