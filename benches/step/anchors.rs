@@ -11,7 +11,7 @@ use rust_decimal::Decimal;
 use std::hint::black_box;
 
 /// Calls in one go.
-const CALLS: usize = 1_000;
+const CALLS: usize = 100;
 
 /// The five conjuncts as a closure over a decoded event and its customer's journal.
 pub(crate) fn native(fixture: &Fixture) -> impl FnMut() -> Done + 'static {

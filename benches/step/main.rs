@@ -69,16 +69,17 @@ impl Case {
         }
     }
 
-    /// Works for about so long and notes how long one took.
+    /// Works for about so long and notes how long one usually took. The median over short pieces of work leaves
+    /// out those in which the machine did something else.
     fn measure(&mut self, length: Duration) {
-        let (mut count, mut time) = (0, Duration::ZERO);
-        while time < length {
+        let begun = monotonic_now();
+        let mut pieces = Vec::new();
+        while begun.elapsed() < length {
             let done = (self.work)();
-            count += done.count;
-            time += done.time;
+            let count = u32::try_from(done.count).map_or(f64::NAN, f64::from);
+            pieces.push(done.time.as_secs_f64() * 1e9 / count);
         }
-        let count = u32::try_from(count).map_or(f64::NAN, f64::from);
-        self.nanoseconds.push(time.as_secs_f64() * 1e9 / count);
+        self.nanoseconds.push(Spread::of(pieces).median);
     }
 
     fn spread(&self) -> Spread {
