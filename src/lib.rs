@@ -12,6 +12,7 @@ pub mod partitioning;
 pub mod policy;
 pub mod replay;
 pub mod rules;
+pub mod schema;
 pub mod simulate;
 pub mod state;
 pub mod terms;

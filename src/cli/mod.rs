@@ -5,6 +5,7 @@
 
 mod check;
 mod replay;
+mod schema;
 mod settings;
 
 use clap::{Parser, Subcommand};
@@ -29,6 +30,8 @@ enum Command {
     Check(check::Check),
     /// Run history through the engine, offline: NDJSON CloudEvents in, actions out.
     Replay(replay::Replay),
+    /// Print the contracts for machines: AsyncAPI, and JSON Schema of events and actions.
+    Schema(schema::Schema),
 }
 
 /// Parses the arguments and runs the command.
@@ -38,6 +41,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(command) => command.run(),
         Command::Replay(command) => command.run(),
+        Command::Schema(command) => command.run(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
