@@ -10,7 +10,7 @@ const LENGTH: &str = "^[0-9]+[smhd]$";
 /// A JSON Schema of every action that the engine publishes.
 #[must_use]
 pub fn action() -> Value {
-    let mut schema = json!({ "$schema": DIALECT, "$id": "urn:onscene:action" });
+    let mut schema = json!({ "$schema": DIALECT });
     if let (Some(schema), Value::Object(members)) = (schema.as_object_mut(), definition()) {
         schema.extend(members);
     }

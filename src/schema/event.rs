@@ -34,7 +34,6 @@ pub fn events(schema: &Schema) -> Value {
         .collect();
     json!({
         "$schema": DIALECT,
-        "$id": "urn:onscene:event",
         "title": "An event, as producers publish it",
         "description": "CloudEvents 1.0, structured mode. In binary mode the attributes are ce-* headers and the payload is `data` alone.",
         "oneOf": any,
