@@ -20,12 +20,14 @@ use async_nats::jetstream::stream::RawMessageErrorKind;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::chain_pace::Pace;
 use super::chain_wire::{self, Outcome};
 use super::connect::Connection;
 use super::log_reader::{LogReader, subject_filter};
 use super::message::put;
 use super::pull::{InfoError, ReadError, stream_info};
 use super::streams::ACTIONS;
+use crate::clock::monotonic_now;
 
 /// The channel of records: state that is not an action.
 pub const RECORD_CHANNEL: &str = "_record";
@@ -38,8 +40,6 @@ pub const HEADER_ID: &str = "Onscene-Id";
 /// Header: what this is (`action`, `owner`, `through`).
 pub const HEADER_KIND: &str = "Onscene-Kind";
 
-/// From this many writes on, a batch is quicker than one after another.
-const BATCH_MIN: usize = 16;
 /// The server's limit for messages in one batch.
 const BATCH_MAX: usize = 1_000;
 /// Payload and header bytes in one batch, so that its acknowledgement cannot take too long.
@@ -164,9 +164,12 @@ pub struct Chain {
     /// Something was sent and not acknowledged: read the tail before sending. It is set before each
     /// sending, so that it also holds when a commit is dropped half-way.
     doubt: bool,
+    /// Ids and sequences stored by a commit that has not returned them (yet): it failed, or was dropped.
+    unreported: Vec<(String, u64)>,
     fenced: Option<String>,
     state: watch::Sender<ChainState>,
     retries: u32,
+    pace: Pace,
 }
 
 impl Chain {
@@ -187,9 +190,11 @@ impl Chain {
             owner: owner.to_owned(),
             tail: 0,
             doubt: false,
+            unreported: Vec::new(),
             fenced: None,
             state: watch::Sender::new(ChainState::Flowing),
             retries: 0,
+            pace: Pace::default(),
         };
         let record = Bytes::from(record);
         let mut by = String::new();
@@ -259,7 +264,7 @@ impl Chain {
                 by: by.clone(),
             });
         }
-        let mut stored = Vec::with_capacity(writes.len());
+        let mut stored = self.stored_before(&writes);
         let mut batches = true;
         while self.doubt || stored.len() < writes.len() {
             if self.doubt {
@@ -267,7 +272,8 @@ impl Chain {
                 continue;
             }
             let rest = &writes[stored.len()..];
-            let count = if batches { batch_length(rest) } else { 1 };
+            let count = if batches { self.batch_length(rest) } else { 1 };
+            let started = monotonic_now();
             let outcome = if count > 1 {
                 self.send_batch(&rest[..count]).await
             } else {
@@ -275,9 +281,16 @@ impl Chain {
             };
             match outcome {
                 Outcome::Stored(last) => {
+                    match count {
+                        1 => self.pace.single_took(started.elapsed()),
+                        _ => self.pace.batch_took(started.elapsed(), count),
+                    }
                     // A batch is stored as a whole under one lock, so its sequences follow each other.
                     let first = last + 1 - u64::try_from(count).unwrap_or(1);
-                    stored.extend(first..=last);
+                    for (write, sequence) in rest.iter().zip(first..=last) {
+                        self.unreported.push((write.id.clone(), sequence));
+                        stored.push(sequence);
+                    }
                     self.flowing(last);
                 }
                 Outcome::NotTheTail(_) => {}
@@ -310,7 +323,19 @@ impl Chain {
                 }
             }
         }
+        self.unreported.clear();
         Ok(stored)
+    }
+
+    /// Which of these writes, from the first on, a commit before has stored without returning.
+    fn stored_before(&mut self, writes: &[LogWrite]) -> Vec<u64> {
+        let same = writes
+            .iter()
+            .zip(&self.unreported)
+            .take_while(|(write, (id, _))| write.id == *id);
+        let stored: Vec<u64> = same.map(|(_, (_, sequence))| *sequence).collect();
+        self.unreported.truncate(stored.len());
+        stored
     }
 
     fn flowing(&mut self, tail: u64) {
@@ -346,6 +371,14 @@ impl Chain {
         tokio::time::sleep(delay.min(RETRY_DELAY_MAX)).await;
         self.retries = self.retries.saturating_add(1);
         self.connection.connected().await;
+    }
+
+    /// How many of the writes to send at once: 1 while that is quicker.
+    fn batch_length(&self, writes: &[LogWrite]) -> usize {
+        match fitting(writes) {
+            count if self.pace.batch_pays(count) => count,
+            _ => 1,
+        }
     }
 
     async fn send_single(&mut self, write: &LogWrite) -> Outcome {
@@ -466,11 +499,14 @@ impl Chain {
                 .get(stored.len())
                 .is_some_and(|due| header(HEADER_ID) == Some(due.id.as_str()))
             {
+                self.unreported
+                    .push((writes[stored.len()].id.clone(), message.sequence));
                 stored.push(message.sequence);
             }
             sequence = message.sequence;
+            // Kept at once, so that nothing is counted twice should this be dropped before the end.
+            self.tail = sequence;
         }
-        self.tail = sequence;
         self.doubt = false;
         Ok(())
     }
@@ -541,8 +577,7 @@ impl Chain {
         &self,
         from: Option<u64>,
     ) -> Result<Option<StreamMessage>, InfoError> {
-        let mut breaks = self.connection.breaks();
-        breaks.borrow_and_update();
+        let broken = self.connection.broken();
         let other = |error: &dyn std::fmt::Display| InfoError::Other(error.to_string());
         let jetstream = self.connection.jetstream();
         let read = async {
@@ -574,16 +609,13 @@ impl Chain {
             read = tokio::time::timeout(TAIL_TIMEOUT, read) => {
                 read.unwrap_or_else(|_| Err(InfoError::Other("time-out".to_owned())))
             }
-            _ = breaks.changed() => Err(InfoError::Other("connection broke".to_owned())),
+            () = broken => Err(InfoError::Other("connection broke".to_owned())),
         }
     }
 }
 
-/// How many of the writes to send at once: 1 while they are few.
-fn batch_length(writes: &[LogWrite]) -> usize {
-    if writes.len() < BATCH_MIN {
-        return 1;
-    }
+/// How many of the writes fit into a batch, by number and bytes; at least 1.
+fn fitting(writes: &[LogWrite]) -> usize {
     let mut bytes = 0;
     let fit = writes.iter().take(BATCH_MAX).take_while(|write| {
         bytes += write.bytes();
@@ -609,10 +641,9 @@ mod tests {
 
     #[test]
     fn batches_are_bounded_by_number_and_by_bytes() {
-        assert_eq!(batch_length(&writes(BATCH_MIN - 1, 10)), 1);
-        assert_eq!(batch_length(&writes(BATCH_MIN, 10)), BATCH_MIN);
-        assert_eq!(batch_length(&writes(5_000, 10)), BATCH_MAX);
-        let length = batch_length(&writes(100, 1_000_000));
-        assert_eq!(length, 8);
+        assert_eq!(fitting(&writes(7, 10)), 7);
+        assert_eq!(fitting(&writes(5_000, 10)), BATCH_MAX);
+        assert_eq!(fitting(&writes(100, 1_000_000)), 8);
+        assert_eq!(fitting(&writes(2, BATCH_BYTES_MAX)), 1);
     }
 }

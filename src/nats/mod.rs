@@ -5,15 +5,18 @@
 //! * [`streams`]: the three streams, created or verified
 //! * [`message`]: a message as a stream holds it
 //! * [`reader`]: events of one partition, in order, each once
+//! * [`event_feed`]: one consumer of all events, dealt out to the partitions
 //! * [`log_reader`]: the log of one partition, up to a sequence
 //! * [`chain`]: the log as a chain that only its owner can extend
 //! * [`dead_letters`]: rejected events, kept and named
 //! * [`publish`]: events to the engine, and the live feed from it
 
 pub mod chain;
+mod chain_pace;
 mod chain_wire;
 pub mod connect;
 pub mod dead_letters;
+pub mod event_feed;
 pub mod log_reader;
 pub mod message;
 pub mod publish;

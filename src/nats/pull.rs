@@ -46,7 +46,7 @@ const REOPEN_DELAY_MAX: Duration = Duration::from_secs(1);
 const BREAKS_BEFORE_CAREFUL: u32 = 2;
 
 /// Why reading cannot go on, ever. Everything else heals by itself.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {
     /// The stream does not exist (any more).
     #[error("read the stream {stream}: it is not there; was it deleted?")]
@@ -177,10 +177,6 @@ impl PullReader {
 
     pub(super) fn reopened(&self) -> u64 {
         self.reopened
-    }
-
-    pub(super) fn connection(&self) -> &Connection {
-        &self.connection
     }
 
     /// Waits for at least one message and returns what is there, up to `max`.
@@ -475,12 +471,11 @@ async fn open(
 ) -> Opened {
     tokio::time::sleep(delay).await;
     connection.connected().await;
-    let mut breaks = connection.breaks();
-    breaks.borrow_and_update();
+    let broken = connection.broken();
     tokio::select! {
         opened = try_open(connection, spec, next, careful) => opened,
         // The answer that is waited for is lost: rather ask again than wait for the time-out.
-        _ = breaks.changed() => Opened::Failed("connection broke".to_owned()),
+        () = broken => Opened::Failed("connection broke".to_owned()),
     }
 }
 
