@@ -87,7 +87,7 @@ fn trigger() -> Value {
 fn body() -> Value {
     json!({
         "type": "object",
-        "description": "What the rule's `action` returned, but for `kind`. The rule's author chooses the fields; these have a meaning. Numbers with a fraction are written as text, so that they stay exact.",
+        "description": "What the rule's `action` returned, but for `kind`. The rule's author chooses the fields; these have a meaning. Decimals are written as text, so that they stay exact; whole numbers that the rule counted with are numbers.",
         "properties": {
             "code": { "description": "What is offered; `customer.accepted(code)` asks for it." },
             "value": { "description": "What it is worth to the customer." },

@@ -1,4 +1,6 @@
 //! Tests that need a lot of room: one binary, a real nats-server, a shared kit.
 
+mod documents;
+mod examples;
 mod kit;
 mod nats_layer;
