@@ -7,7 +7,8 @@ use tokio::sync::mpsc;
 use super::connect::Connection;
 use super::event_feed::{self, Progress};
 use super::message::StoredEvent;
-use super::pull::{InfoError, PullReader, PullSpec, ReadError, stream_info};
+use super::pull::{PullReader, PullSpec, ReadError};
+use super::stream_state::{InfoError, stream_info};
 use super::streams::EVENTS;
 
 /// Reads one partition's events, and all broadcasts if it was opened together with others.

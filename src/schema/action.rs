@@ -101,7 +101,7 @@ fn body() -> Value {
 /// The headers of an action on `SCENE_ACTIONS` and on the live feed, with what they hold. The first three
 /// stand on every message of a partition's log.
 pub(super) fn headers() -> Members {
-    use crate::nats::chain::{HEADER_ID, HEADER_KIND, HEADER_OWNER};
+    use crate::nats::log_write::{HEADER_ID, HEADER_KIND, HEADER_OWNER};
     let kinds: Vec<&str> = KINDS.into();
     let verdicts = [Verdict::Sent.word(), Verdict::Holdout.word()];
     let members = [

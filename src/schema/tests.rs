@@ -2,7 +2,7 @@ use super::{Deployment, action, asyncapi, events};
 use crate::action::{Body, Decision, Trigger, Verdict, decision_id};
 use crate::decode::{Decoder, Reason};
 use crate::event::{Schema, Stored, Value as EventValue};
-use crate::nats::chain::{HEADER_ID, HEADER_KIND, HEADER_OWNER};
+use crate::nats::log_write::{HEADER_ID, HEADER_KIND, HEADER_OWNER};
 use crate::partitioning::{CustomerId, bucket_of, partition_of};
 use crate::state::Window;
 use serde_json::{Value, json};

@@ -1,6 +1,8 @@
 //! Tests that need a lot of room: one binary, a real nats-server, a shared kit.
 
+mod crash;
 mod documents;
 mod examples;
 mod kit;
 mod nats_layer;
+mod reload;

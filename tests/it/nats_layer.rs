@@ -4,8 +4,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use onscene::nats::chain::{HEADER_ID, HEADER_KIND, HEADER_OWNER};
 use onscene::nats::dead_letters::DeadLetterFilter;
+use onscene::nats::log_write::{HEADER_ID, HEADER_KIND, HEADER_OWNER};
 use onscene::nats::{
     Chain, ChainError, ChainState, Connection, DeadLetterError, DeadLetters, EventPublisher,
     EventReader, Headers, LiveFeed, LogMessage, LogReader, LogWrite, StoredEvent, StreamSettings,
