@@ -1,6 +1,7 @@
 //! Tests that need a lot of room: one binary, a real nats-server, a shared kit.
 
 mod crash;
+mod hostile_rules;
 mod kit;
 mod nats_layer;
 mod reload;
