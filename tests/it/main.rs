@@ -3,6 +3,7 @@
 mod crash;
 mod documents;
 mod examples;
+mod hostile_rules;
 mod kit;
 mod nats_layer;
 mod reload;
