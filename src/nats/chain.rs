@@ -164,6 +164,8 @@ pub struct Chain {
     /// Something was sent and not acknowledged: read the tail before sending. It is set before each
     /// sending, so that it also holds when a commit is dropped half-way.
     doubt: bool,
+    /// Ids and sequences stored by a commit that has not returned them (yet): it failed, or was dropped.
+    unreported: Vec<(String, u64)>,
     fenced: Option<String>,
     state: watch::Sender<ChainState>,
     retries: u32,
@@ -187,6 +189,7 @@ impl Chain {
             owner: owner.to_owned(),
             tail: 0,
             doubt: false,
+            unreported: Vec::new(),
             fenced: None,
             state: watch::Sender::new(ChainState::Flowing),
             retries: 0,
@@ -259,7 +262,7 @@ impl Chain {
                 by: by.clone(),
             });
         }
-        let mut stored = Vec::with_capacity(writes.len());
+        let mut stored = self.stored_before(&writes);
         let mut batches = true;
         while self.doubt || stored.len() < writes.len() {
             if self.doubt {
@@ -277,7 +280,10 @@ impl Chain {
                 Outcome::Stored(last) => {
                     // A batch is stored as a whole under one lock, so its sequences follow each other.
                     let first = last + 1 - u64::try_from(count).unwrap_or(1);
-                    stored.extend(first..=last);
+                    for (write, sequence) in rest.iter().zip(first..=last) {
+                        self.unreported.push((write.id.clone(), sequence));
+                        stored.push(sequence);
+                    }
                     self.flowing(last);
                 }
                 Outcome::NotTheTail(_) => {}
@@ -310,7 +316,19 @@ impl Chain {
                 }
             }
         }
+        self.unreported.clear();
         Ok(stored)
+    }
+
+    /// Which of these writes, from the first on, a commit before has stored without returning.
+    fn stored_before(&mut self, writes: &[LogWrite]) -> Vec<u64> {
+        let same = writes
+            .iter()
+            .zip(&self.unreported)
+            .take_while(|(write, (id, _))| write.id == *id);
+        let stored: Vec<u64> = same.map(|(_, (_, sequence))| *sequence).collect();
+        self.unreported.truncate(stored.len());
+        stored
     }
 
     fn flowing(&mut self, tail: u64) {
@@ -466,11 +484,14 @@ impl Chain {
                 .get(stored.len())
                 .is_some_and(|due| header(HEADER_ID) == Some(due.id.as_str()))
             {
+                self.unreported
+                    .push((writes[stored.len()].id.clone(), message.sequence));
                 stored.push(message.sequence);
             }
             sequence = message.sequence;
+            // Kept at once, so that nothing is counted twice should this be dropped before the end.
+            self.tail = sequence;
         }
-        self.tail = sequence;
         self.doubt = false;
         Ok(())
     }
@@ -541,8 +562,7 @@ impl Chain {
         &self,
         from: Option<u64>,
     ) -> Result<Option<StreamMessage>, InfoError> {
-        let mut breaks = self.connection.breaks();
-        breaks.borrow_and_update();
+        let broken = self.connection.broken();
         let other = |error: &dyn std::fmt::Display| InfoError::Other(error.to_string());
         let jetstream = self.connection.jetstream();
         let read = async {
@@ -574,7 +594,7 @@ impl Chain {
             read = tokio::time::timeout(TAIL_TIMEOUT, read) => {
                 read.unwrap_or_else(|_| Err(InfoError::Other("time-out".to_owned())))
             }
-            _ = breaks.changed() => Err(InfoError::Other("connection broke".to_owned())),
+            () = broken => Err(InfoError::Other("connection broke".to_owned())),
         }
     }
 }

@@ -157,6 +157,16 @@ impl Connection {
         self.breaks.clone()
     }
 
+    /// Ends when the connection breaks for the first time from now on.
+    pub(super) fn broken(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut breaks = self.breaks();
+        breaks.borrow_and_update();
+        async move {
+            // An error means that the connection is closed for good.
+            let _ = breaks.changed().await;
+        }
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }

@@ -475,12 +475,11 @@ async fn open(
 ) -> Opened {
     tokio::time::sleep(delay).await;
     connection.connected().await;
-    let mut breaks = connection.breaks();
-    breaks.borrow_and_update();
+    let broken = connection.broken();
     tokio::select! {
         opened = try_open(connection, spec, next, careful) => opened,
         // The answer that is waited for is lost: rather ask again than wait for the time-out.
-        _ = breaks.changed() => Opened::Failed("connection broke".to_owned()),
+        () = broken => Opened::Failed("connection broke".to_owned()),
     }
 }
 

@@ -59,11 +59,16 @@ impl EventReader {
 
     /// The last sequence of `SCENE_EVENTS`, of whatever partition; 0 if it never held any. None if the
     /// broker does not answer now.
-    pub async fn last_sequence(&self) -> Result<Option<u64>, ReadError> {
-        match stream_info(self.pull.connection(), EVENTS).await {
-            Ok(info) => Ok(Some(info.state.last_sequence)),
-            Err(InfoError::Missing) => Err(ReadError::StreamGone { stream: EVENTS }),
-            Err(InfoError::Other(_)) => Ok(None),
+    pub fn last_sequence(
+        &self,
+    ) -> impl Future<Output = Result<Option<u64>, ReadError>> + Send + use<> {
+        let connection = self.pull.connection().clone();
+        async move {
+            match stream_info(&connection, EVENTS).await {
+                Ok(info) => Ok(Some(info.state.last_sequence)),
+                Err(InfoError::Missing) => Err(ReadError::StreamGone { stream: EVENTS }),
+                Err(InfoError::Other(_)) => Ok(None),
+            }
         }
     }
 }

@@ -1,0 +1,7 @@
+//! What tests share.
+
+mod folder;
+mod nats;
+
+pub(crate) use folder::Folder;
+pub(crate) use nats::Nats;

@@ -1,0 +1,4 @@
+//! Tests that need a lot of room: one binary, a real nats-server, a shared kit.
+
+mod kit;
+mod nats_layer;
