@@ -1,4 +1,9 @@
-//! Tests that need a lot of room: one binary, a real nats-server, a shared kit.
+//! Tests that need a lot of room: one binary with modules and a shared kit.
 
+mod decide;
 mod kit;
+mod malformed;
 mod nats_layer;
+mod sandbox;
+mod tidy;
+mod windows;
