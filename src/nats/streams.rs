@@ -28,6 +28,10 @@ const LAYOUT: &str = "1";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
+/// Room for the headers that a dead letter has beyond the event's own. Producers' larger messages are
+/// refused by the server.
+const DEAD_LETTER_HEADROOM_BYTES: usize = 16 * 1024;
+
 /// What of the streams is the deployment's choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamSettings {
@@ -134,7 +138,7 @@ pub async fn ensure_streams(
     if !settings.partitions.is_power_of_two() || settings.partitions > PARTITIONS_MAX {
         return Err(StreamsError::Partitions(settings.partitions));
     }
-    let events_last_sequence = ensure(connection, EVENTS, events(settings)).await?;
+    let events_last_sequence = ensure(connection, EVENTS, events(settings, connection.max_payload())).await?;
     let actions_last_sequence = ensure(connection, ACTIONS, actions(settings)).await?;
     ensure(connection, DEAD_LETTERS, dead_letters(settings)).await?;
     Ok(Streams {
@@ -210,7 +214,7 @@ fn base(stream: &str, subjects: &[&str], settings: &StreamSettings, max_age: Dur
     }
 }
 
-fn events(settings: &StreamSettings) -> Config {
+fn events(settings: &StreamSettings, max_payload: usize) -> Config {
     let subjects = ["scene.events.*.*.*", "scene.broadcast.*"];
     let mut config = base(EVENTS, &subjects, settings, settings.events_max_age);
     config.description = Some("What producers publish, stored by partition and bucket".to_owned());
@@ -221,6 +225,10 @@ fn events(settings: &StreamSettings) -> Config {
             settings.partitions
         ),
     });
+    // What the server stores must fit into the dead letters with their headers.
+    config.max_message_size =
+        i32::try_from(max_payload.saturating_sub(DEAD_LETTER_HEADROOM_BYTES))
+            .unwrap_or(i32::MAX);
     if let Some(bytes) = settings.events_max_bytes {
         config.max_bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         config.discard = DiscardPolicy::New;
@@ -367,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_size_limit_refuses_new_events_and_never_drops_unread_ones() {
-        let unlimited = events(&StreamSettings::default());
+        let unlimited = events(&StreamSettings::default(), 1 << 20);
         assert_eq!(
             (unlimited.discard, unlimited.max_bytes),
             (DiscardPolicy::Old, -1)
@@ -376,7 +384,7 @@ mod tests {
             events_max_bytes: Some(1 << 30),
             ..StreamSettings::default()
         };
-        let limited = events(&settings);
+        let limited = events(&settings, 1 << 20);
         assert_eq!(
             (limited.discard, limited.max_bytes),
             (DiscardPolicy::New, 1 << 30)
