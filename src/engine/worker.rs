@@ -1,11 +1,12 @@
 //! One partition's worker: read, decode, step, commit, in stream order.
 
-use super::{EngineError, Health};
+use super::EngineError;
 use crate::action::Decision;
 use crate::clock::{monotonic_now, now_ms};
 use crate::decode::{Decoder, Rejection};
 use crate::durable::{Recovery, ThroughRecord, log};
 use crate::event::Stored;
+use crate::health::Health;
 use crate::nats::{Chain, DeadLetters, EventReader, LogWrite, StoredEvent};
 use crate::partition::{Input, Output, Partition};
 use crate::registry::RuleRegistry;

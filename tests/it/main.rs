@@ -2,6 +2,7 @@
 
 mod crash;
 mod decide;
+mod hostile_rules;
 mod kit;
 mod malformed;
 mod nats_layer;
