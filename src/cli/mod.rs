@@ -5,7 +5,9 @@
 
 mod check;
 mod replay;
+mod runtime;
 mod settings;
+mod simulate;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -29,6 +31,8 @@ enum Command {
     Check(check::Check),
     /// Run history through the engine, offline: NDJSON CloudEvents in, actions out.
     Replay(replay::Replay),
+    /// Publish the traffic of simulated customers to NATS.
+    Simulate(simulate::Simulate),
 }
 
 /// Parses the arguments and runs the command.
@@ -38,6 +42,7 @@ pub fn main() -> ExitCode {
     let result = match cli.command {
         Command::Check(command) => command.run(),
         Command::Replay(command) => command.run(),
+        Command::Simulate(command) => command.run(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
