@@ -4,7 +4,9 @@
 //! events); 2 the arguments or the configuration are wrong.
 
 mod check;
+mod dlq;
 mod replay;
+mod run;
 mod runtime;
 mod settings;
 mod simulate;
@@ -22,15 +24,20 @@ struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
+  onscene run --nats nats://127.0.0.1:4222     the engine
   onscene check rules                          are the rule files sound?
   onscene replay --rules rules history.ndjson  what would the rules have said?";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the engine.
+    Run(run::Run),
     /// Compile the rule files and say what is wrong with them.
     Check(check::Check),
     /// Run history through the engine, offline: NDJSON CloudEvents in, actions out.
     Replay(replay::Replay),
+    /// Events that were refused: list them, or send them again.
+    Dlq(dlq::Dlq),
     /// Publish the traffic of simulated customers to NATS.
     Simulate(simulate::Simulate),
 }
@@ -40,8 +47,10 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Run(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Replay(command) => command.run(),
+        Command::Dlq(command) => command.run(),
         Command::Simulate(command) => command.run(),
     };
     result.unwrap_or_else(|error| {

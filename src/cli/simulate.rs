@@ -5,7 +5,7 @@ pub(super) mod latencies;
 pub(super) mod sender;
 pub(super) mod traffic;
 
-use super::runtime::{asked_to_end, block_on};
+use super::runtime::{block_on, interrupted};
 use crate::clock::{monotonic_now, now_ms};
 use crate::nats::Connection;
 use crate::simulate::{Simulation, SimulationSettings};
@@ -62,11 +62,11 @@ pub(super) struct Simulate {
 
 impl Simulate {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        block_on(self.simulate())?
+        block_on(self.simulate())
     }
 
     async fn simulate(&self) -> anyhow::Result<ExitCode> {
-        let mut end = Box::pin(asked_to_end()?);
+        let mut end = Box::pin(interrupted());
         let connection = Connection::open(&self.nats, "onscene-simulate").await;
         let connection = connection.context("could not simulate")?;
         let actions = self.listen().await?;
@@ -88,7 +88,7 @@ impl Simulate {
         let started = monotonic_now();
         let opened = tokio::select! {
             opened = traffic.open(|so_far| progress.tell(started, so_far)) => opened.map(|()| true)?,
-            () = &mut end => false,
+            end = &mut end => end.map(|()| false)?,
         };
         let opening = traffic.deliveries().clone();
         progress.done();
@@ -98,7 +98,7 @@ impl Simulate {
             let started = monotonic_now();
             tokio::select! {
                 () = traffic.live(self.rate, |_, so_far| progress.tell(started, so_far)) => {}
-                () = &mut end => {}
+                end = &mut end => end?,
                 () = after(self.seconds) => {}
             }
             live = Some(started.elapsed());

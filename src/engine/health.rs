@@ -1,0 +1,128 @@
+//! Whether the engine is ready to decide, and if not, what is missing.
+
+use crate::clock::{Millis, now_ms};
+use crate::nats::{ChainState, Connection};
+use crate::rules::RuleError;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch;
+
+/// What each part last said of itself.
+#[derive(Debug)]
+pub struct Health {
+    connection: Connection,
+    partitions: Vec<PartitionHealth>,
+    rule_errors: Mutex<HashMap<Arc<str>, LastError>>,
+}
+
+/// The last failure of a rule.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct LastError {
+    /// When, wall clock.
+    pub at: Millis,
+    /// What, with file and line.
+    pub error: RuleError,
+}
+
+/// A rule that fails at every event is logged this often at the most.
+const LOG_INTERVAL: Millis = 10_000;
+
+#[derive(Debug)]
+struct PartitionHealth {
+    caught_up: AtomicBool,
+    pending: AtomicU64,
+    chain: Mutex<Option<watch::Receiver<ChainState>>>,
+}
+
+impl Health {
+    /// Nobody is ready yet.
+    #[must_use]
+    pub fn new(partitions: u16, connection: Connection) -> Self {
+        Self {
+            connection,
+            partitions: (0..partitions)
+                .map(|_| PartitionHealth {
+                    caught_up: AtomicBool::new(false),
+                    pending: AtomicU64::new(0),
+                    chain: Mutex::new(None),
+                })
+                .collect(),
+            rule_errors: Mutex::default(),
+        }
+    }
+
+    pub(super) fn rule_failed(&self, rule: &Arc<str>, error: &RuleError) {
+        let mut errors = lock(&self.rule_errors);
+        let at = now_ms();
+        let quiet = errors
+            .get(rule)
+            .is_some_and(|last| last.error == *error && at - last.at < LOG_INTERVAL);
+        if quiet {
+            return;
+        }
+        let error = error.clone();
+        tracing::warn!(rule = %rule, %error, "a rule failed");
+        errors.insert(rule.clone(), LastError { at, error });
+    }
+
+    /// The last failure of a rule.
+    #[must_use]
+    pub fn rule_error(&self, rule: &str) -> Option<LastError> {
+        lock(&self.rule_errors).get(rule).cloned()
+    }
+
+    pub(super) fn watch_chain(&self, partition: u16, state: watch::Receiver<ChainState>) {
+        *lock(&self.partitions[usize::from(partition)].chain) = Some(state);
+    }
+
+    /// Notes how many events a partition has still to read. Returns whether it caught up for the
+    /// first time.
+    pub(super) fn progress(&self, partition: u16, pending: u64) -> bool {
+        let health = &self.partitions[usize::from(partition)];
+        health.pending.store(pending, Ordering::Relaxed);
+        pending == 0 && !health.caught_up.swap(true, Ordering::Relaxed)
+    }
+
+    /// What keeps the engine from deciding now; nothing when it is ready.
+    #[must_use]
+    pub fn obstacles(&self) -> Vec<String> {
+        let mut obstacles = Vec::new();
+        if !self.connection.is_connected() {
+            obstacles.push(format!("not connected to NATS at {}", self.connection.url()));
+        }
+        let catching_up: Vec<_> = self
+            .partitions
+            .iter()
+            .enumerate()
+            .filter(|(_, p)| !p.caught_up.load(Ordering::Relaxed))
+            .collect();
+        if !catching_up.is_empty() {
+            let pending: u64 = catching_up
+                .iter()
+                .map(|(_, p)| p.pending.load(Ordering::Relaxed))
+                .sum();
+            obstacles.push(format!(
+                "{} of {} partitions are catching up with {pending} events",
+                catching_up.len(),
+                self.partitions.len()
+            ));
+        }
+        for (partition, health) in self.partitions.iter().enumerate() {
+            match lock(&health.chain).as_ref().map(|state| *state.borrow()) {
+                Some(ChainState::Waiting) => obstacles.push(format!(
+                    "partition {partition} waits for NATS to store its decisions"
+                )),
+                Some(ChainState::Fenced) => {
+                    obstacles.push(format!("partition {partition} belongs to another engine"));
+                }
+                Some(ChainState::Flowing) | None => {}
+            }
+        }
+        obstacles
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,294 @@
+//! Wires the stages: registry, streams, one worker a partition, HTTP; and stops them in order.
+
+mod health;
+mod worker;
+
+use crate::clock::{format_rfc3339, now_ms};
+use crate::config::Config;
+use crate::decode::Decoder;
+use crate::durable::{LogError, OwnerRecord, Recovery};
+use crate::http::{self, HttpError};
+use crate::nats::{
+    Chain, ChainError, ConnectError, Connection, DeadLetterError, DeadLetters, ReadError,
+    StreamSettings, StreamsError, ensure_streams,
+};
+use crate::registry::{RegistryError, RuleRegistry, Watcher};
+use crate::state::Customers;
+use crate::telemetry::Metrics;
+pub use health::Health;
+use std::hash::{BuildHasher as _, Hasher as _};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use worker::{Shared, Worker};
+
+/// Messages of the log read at a time while a partition is taken over.
+const LOG_BATCH_MAX: usize = 2_000;
+/// How long the last requests to the HTTP server may take when the engine stops.
+const HTTP_STOP_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Why the engine cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// The rules.
+    #[error(transparent)]
+    Registry(#[from] RegistryError),
+    /// The connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// The streams.
+    #[error(transparent)]
+    Streams(#[from] StreamsError),
+    /// Somebody else owns a partition, or its log cannot be extended.
+    #[error("the engine stops: failed to {0}")]
+    Chain(#[from] ChainError),
+    /// Events cannot be read.
+    #[error("the engine stops: failed to {0}")]
+    Read(#[from] ReadError),
+    /// Refused events cannot be kept.
+    #[error("the engine stops: failed to {0}")]
+    DeadLetter(#[from] DeadLetterError),
+    /// The log holds something that cannot be read.
+    #[error("failed to read the log of partition {partition}: {source}")]
+    Log {
+        /// Which.
+        partition: u16,
+        /// What.
+        source: LogError,
+    },
+    /// The HTTP server.
+    #[error(transparent)]
+    Http(#[from] HttpError),
+    /// A worker panicked.
+    #[error("a worker ended unexpectedly: {0}")]
+    Worker(#[from] tokio::task::JoinError),
+}
+
+/// The engine.
+#[derive(Debug)]
+pub struct Engine;
+
+/// An engine that runs until it is stopped.
+#[derive(Debug)]
+pub struct Running {
+    workers: JoinSet<Result<(), EngineError>>,
+    stop: CancellationToken,
+    watcher: Option<Watcher>,
+    http: http::Server,
+    connections: [Connection; 2],
+    registry: Arc<RuleRegistry>,
+    metrics: Arc<Metrics>,
+    customers: Arc<Customers>,
+    health: Arc<Health>,
+}
+
+impl Engine {
+    /// Loads the rules, takes every partition over, and starts.
+    ///
+    /// # Errors
+    /// When anything it needs is not as it must be; nothing runs then.
+    pub async fn start(config: Config) -> Result<Running, EngineError> {
+        let metrics = Arc::new(Metrics::new());
+        let registry = RuleRegistry::open(&config.rules, metrics.clone())?;
+        let reading = Connection::open(&config.nats_url, "onscene read").await?;
+        let committing = Connection::open(&config.nats_url, "onscene commit").await?;
+        ensure_streams(&committing, &stream_settings(&config)).await?;
+        let customers = Arc::new(Customers::default());
+        let health = Arc::new(Health::new(config.partitions, committing.clone()));
+        let http = http::Server::start(
+            config.http,
+            http::Sources {
+                metrics: metrics.clone(),
+                registry: registry.clone(),
+                customers: customers.clone(),
+                health: health.clone(),
+            },
+        )
+        .await?;
+        tracing::warn!(
+            "no contact policy is applied: this version knows none beyond the rules' own cooldowns and caps"
+        );
+        let owner = owner_id();
+        let taken = take_over(&reading, &committing, &config, &owner).await?;
+        metrics.partitions_owned.set(i64::from(config.partitions));
+        let dead_letters = DeadLetters::new(&committing);
+        let first_open = taken.iter().map(|(_, r)| r.through() + 1).min();
+        let shared = Arc::new(Shared {
+            decoder: decoder(&config, &committing),
+            known_dead: dead_letters.known_since(first_open.unwrap_or(0)).await?,
+            dead_letters,
+            registry: registry.clone(),
+            metrics: metrics.clone(),
+            customers: customers.clone(),
+            health: health.clone(),
+            batch_events_max: config.batch_events_max,
+            through_interval: Duration::from_millis(config.through_interval.unsigned_abs()),
+            journal: config.journal,
+            zone: config.zone.clone(),
+            reading: reading.clone(),
+        });
+        let stop = CancellationToken::new();
+        let mut workers = JoinSet::new();
+        for (chain, recovery) in taken {
+            let worker = Worker::new(shared.clone(), chain, recovery);
+            workers.spawn(worker.run(stop.clone()));
+        }
+        let watcher = Watcher::start(registry.clone())?;
+        tracing::info!(
+            owner,
+            partitions = config.partitions,
+            nats = committing.url(),
+            http = %http.address(),
+            "engine started"
+        );
+        Ok(Running {
+            workers,
+            stop,
+            watcher: Some(watcher),
+            http,
+            connections: [reading, committing],
+            registry,
+            metrics,
+            customers,
+            health,
+        })
+    }
+}
+
+impl Running {
+    /// Where the HTTP server listens.
+    #[must_use]
+    pub fn http_address(&self) -> SocketAddr {
+        self.http.address()
+    }
+
+    /// The live rules.
+    #[must_use]
+    pub fn registry(&self) -> &Arc<RuleRegistry> {
+        &self.registry
+    }
+
+    /// The metrics.
+    #[must_use]
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// The customers in memory.
+    #[must_use]
+    pub fn customers(&self) -> &Arc<Customers> {
+        &self.customers
+    }
+
+    /// Whether it is ready, and if not, why.
+    #[must_use]
+    pub fn health(&self) -> &Arc<Health> {
+        &self.health
+    }
+
+    /// Waits until the engine cannot go on, and says why. Cancel safe.
+    pub async fn failed(&mut self) -> EngineError {
+        while let Some(ended) = self.workers.join_next().await {
+            match ended {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => return error,
+                Err(panicked) => return panicked.into(),
+            }
+        }
+        // Without workers there is nothing that could still fail.
+        std::future::pending().await
+    }
+
+    /// Drains: stops reading, finishes what was read, commits it, writes down how far events are
+    /// done, and closes.
+    ///
+    /// # Errors
+    /// The first failure of a worker; all of them have ended.
+    pub async fn stop(mut self) -> Result<(), EngineError> {
+        self.stop.cancel();
+        drop(self.watcher.take());
+        let mut result = Ok(());
+        while let Some(ended) = self.workers.join_next().await {
+            let ended = ended.map_err(EngineError::from).and_then(|ended| ended);
+            if result.is_ok() {
+                result = ended;
+            }
+        }
+        if tokio::time::timeout(HTTP_STOP_TIMEOUT, self.http.stop())
+            .await
+            .is_err()
+        {
+            tracing::warn!("an HTTP request was cut off");
+        }
+        for connection in self.connections {
+            connection.close().await;
+        }
+        tracing::info!("engine stopped");
+        result
+    }
+}
+
+fn decoder(config: &Config, connection: &Connection) -> Decoder {
+    Decoder {
+        rates: config.rates.clone(),
+        payload_bytes_max: connection.event_bytes_max(),
+        future_tolerance: config.future_tolerance,
+        horizon: config.journal.horizon,
+        partitions: config.partitions,
+    }
+}
+
+fn stream_settings(config: &Config) -> StreamSettings {
+    let age = |millis: i64| Duration::from_millis(millis.unsigned_abs());
+    StreamSettings {
+        partitions: config.partitions,
+        replicas: config.replicas,
+        events_max_age: age(config.events_max_age),
+        actions_max_age: age(config.actions_max_age),
+        dlq_max_age: age(config.dead_letters_max_age),
+        events_max_bytes: config.events_max_bytes.map(i64::unsigned_abs),
+    }
+}
+
+/// An id that no other engine and no other start has: the time, the process, and 64 random bits.
+fn owner_id() -> String {
+    let random = std::collections::hash_map::RandomState::new()
+        .build_hasher()
+        .finish();
+    format!("{:x}-{:x}-{random:016x}", now_ms(), std::process::id())
+}
+
+/// Takes all partitions over and reads their logs, side by side.
+async fn take_over(
+    reading: &Connection,
+    committing: &Connection,
+    config: &Config,
+    owner: &str,
+) -> Result<Vec<(Chain, Recovery)>, EngineError> {
+    let record = serde_json::to_vec(&OwnerRecord {
+        owner: owner.to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        at: format_rfc3339(now_ms()),
+    })
+    .expect("invariant: text fields serialise");
+    let partitions = (0..config.partitions).map(|partition| {
+        let record = record.clone();
+        async move {
+            let (chain, _) = Chain::take_over(committing, partition, owner, record).await?;
+            let mut recovery = Recovery::default();
+            let mut log = chain.read_log(reading, 0).await?;
+            while let Some(messages) = log.next_batch(LOG_BATCH_MAX).await? {
+                for message in messages {
+                    let header = |name: &str| message.headers.get(name);
+                    let item = crate::durable::log::read(message.sequence, header, &message.payload)
+                        .map_err(|source| EngineError::Log { partition, source })?;
+                    recovery.take(item);
+                }
+            }
+            Ok((chain, recovery))
+        }
+    });
+    futures_util::future::try_join_all(partitions).await
+}

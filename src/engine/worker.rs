@@ -1,0 +1,320 @@
+//! One partition's worker: read, decode, step, commit, in stream order.
+
+use super::{EngineError, Health};
+use crate::action::Decision;
+use crate::clock::{monotonic_now, now_ms};
+use crate::decode::{Decoder, Rejection};
+use crate::durable::{Recovery, ThroughRecord, log};
+use crate::event::Stored;
+use crate::nats::{Chain, Connection, DeadLetters, EventReader, LogWrite, StoredEvent};
+use crate::partition::{Input, Output, Partition};
+use crate::registry::RuleRegistry;
+use crate::rules::RuleSet;
+use crate::state::{Customers, JournalLimits};
+use crate::telemetry::Metrics;
+use bytes::Bytes;
+use jiff::tz::TimeZone;
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Events stepped before other tasks get a turn.
+const STEP_EVENTS_MAX: usize = 64;
+/// Events after which progress is written down although no decision was.
+const THROUGH_EVENTS_MAX: u64 = 10_000;
+const RECORD_CHANNEL: &str = "_record";
+const BROADCAST_PREFIX: &str = "scene.broadcast.";
+
+/// What all workers share.
+pub(super) struct Shared {
+    pub(super) decoder: Decoder,
+    pub(super) dead_letters: DeadLetters,
+    /// Events that a former run put into the dead letters without having written down its progress.
+    pub(super) known_dead: HashSet<u64>,
+    pub(super) registry: Arc<RuleRegistry>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) customers: Arc<Customers>,
+    pub(super) health: Arc<Health>,
+    pub(super) batch_events_max: usize,
+    pub(super) through_interval: Duration,
+    pub(super) journal: JournalLimits,
+    pub(super) zone: TimeZone,
+    pub(super) reading: Connection,
+}
+
+/// The owner of one partition.
+pub(super) struct Worker {
+    shared: Arc<Shared>,
+    chain: Chain,
+    recovery: Recovery,
+    partition: Partition,
+    /// Everything up to here is done: decided and committed.
+    done: u64,
+    /// What the log says is done.
+    written: u64,
+    /// The generation that decided last.
+    generation: Arc<str>,
+}
+
+impl Worker {
+    pub(super) fn new(shared: Arc<Shared>, chain: Chain, recovery: Recovery) -> Self {
+        let partition = Partition::new(
+            shared.customers.clone(),
+            shared.journal,
+            shared.zone.clone(),
+        );
+        shared
+            .health
+            .watch_chain(chain.partition(), chain.watch_state());
+        Self {
+            generation: shared.registry.live().generation().clone(),
+            done: recovery.through(),
+            written: recovery.through(),
+            shared,
+            chain,
+            recovery,
+            partition,
+        }
+    }
+
+    /// Works until told to stop, or until it cannot go on.
+    pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), EngineError> {
+        let number = self.chain.partition();
+        let label = number.to_string();
+        let pending = self.shared.metrics.pending.with_label_values(&[&label]);
+        let mut reader = EventReader::open(&self.shared.reading, number, 0).await?;
+        let mut tick = tokio::time::interval(self.shared.through_interval);
+        let mut reopened = 0;
+        self.progress(&reader, &pending);
+        loop {
+            let batch = tokio::select! {
+                biased;
+                () = stop.cancelled() => break,
+                batch = reader.next_batch(self.shared.batch_events_max) => batch?,
+                _ = tick.tick() => {
+                    self.write_through().await?;
+                    continue;
+                }
+            };
+            self.batch(&batch).await?;
+            self.progress(&reader, &pending);
+            self.shared
+                .metrics
+                .readers_reopened
+                .inc_by(reader.reopened() - reopened);
+            reopened = reader.reopened();
+            if self.done - self.written >= THROUGH_EVENTS_MAX {
+                self.write_through().await?;
+            }
+        }
+        self.write_through().await
+    }
+
+    fn progress(&mut self, reader: &EventReader, gauge: &prometheus::IntGauge) {
+        let pending = reader.pending();
+        gauge.set(i64::try_from(pending).unwrap_or(i64::MAX));
+        if self.shared.health.progress(self.chain.partition(), pending) {
+            // The events that the rest of the log answers are no longer kept.
+            self.recovery.finish(&mut self.partition);
+            self.shared.metrics.partitions_ready.inc();
+            tracing::debug!(partition = self.chain.partition(), "caught up");
+        }
+    }
+
+    /// Takes a batch the whole way: afterwards everything it led to is stored.
+    async fn batch(&mut self, batch: &[StoredEvent]) -> Result<(), EngineError> {
+        let rules = self.shared.registry.live();
+        if rules.generation() != &self.generation {
+            // What was decided before was decided by the former generation, whatever comes next.
+            self.write_through().await?;
+            self.generation = rules.generation().clone();
+        }
+        let mut decisions = Vec::new();
+        for events in batch.chunks(STEP_EVENTS_MAX) {
+            let (inputs, mut refused) = self.decode(events, &rules);
+            let started = monotonic_now();
+            let mut output = self.step(&inputs, &rules);
+            self.shared
+                .metrics
+                .step_seconds
+                .observe(started.elapsed().as_secs_f64());
+            refused.append(&mut output.rejected);
+            self.refuse(events, refused).await?;
+            self.count(&inputs, &output);
+            decisions.append(&mut output.decisions);
+            tokio::task::yield_now().await;
+        }
+        self.commit(&decisions).await?;
+        if let Some(last) = batch.last() {
+            // What was decided before this start is read again, and done all the same.
+            self.done = self.done.max(last.sequence);
+        }
+        self.shared
+            .metrics
+            .customers
+            .set(i64::try_from(self.shared.customers.len()).unwrap_or(i64::MAX));
+        Ok(())
+    }
+
+    fn decode(
+        &self,
+        events: &[StoredEvent],
+        rules: &RuleSet,
+    ) -> (Vec<Input>, Vec<(u64, Rejection)>) {
+        let mut inputs = Vec::with_capacity(events.len());
+        let mut refused = Vec::new();
+        for event in events {
+            if event.subject.starts_with(BROADCAST_PREFIX) {
+                continue;
+            }
+            let stored = Stored {
+                sequence: event.sequence,
+                stored_at: event.stored_at,
+                subject: event.subject.clone(),
+                headers: event
+                    .headers
+                    .iter()
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect(),
+                payload: event.payload.clone(),
+            };
+            match self.shared.decoder.decode(&stored, rules.schema()) {
+                Ok(decoded) => inputs.push(Input {
+                    sequence: event.sequence,
+                    stored_at: event.stored_at,
+                    event: decoded,
+                }),
+                Err(rejection) => refused.push((event.sequence, rejection)),
+            }
+        }
+        (inputs, refused)
+    }
+
+    /// Folds what was decided before, and decides the rest.
+    fn step(&mut self, inputs: &[Input], rules: &RuleSet) -> Output {
+        let decided = inputs.partition_point(|i| i.sequence <= self.recovery.through());
+        let (old, new) = inputs.split_at(decided);
+        for input in old {
+            self.recovery.before(input.sequence, &mut self.partition);
+            self.partition.fold(input);
+        }
+        match new.first() {
+            None => Output::default(),
+            Some(first) => {
+                self.recovery.before(first.sequence, &mut self.partition);
+                self.partition.step(new, now_ms(), rules)
+            }
+        }
+    }
+
+    /// Keeps refused events, unless that was done before.
+    async fn refuse(
+        &self,
+        events: &[StoredEvent],
+        refused: Vec<(u64, Rejection)>,
+    ) -> Result<(), EngineError> {
+        let fresh = refused.into_iter().filter(|(sequence, _)| {
+            *sequence > self.recovery.through() && !self.shared.known_dead.contains(sequence)
+        });
+        let keeping = fresh.filter_map(|(sequence, rejection)| {
+            let event = events.iter().find(|e| e.sequence == sequence)?;
+            self.shared.metrics.reject(rejection.reason);
+            tracing::debug!(sequence, reason = rejection.reason.word(), "event refused");
+            Some(async move {
+                self.shared
+                    .dead_letters
+                    .publish(rejection.reason.word(), event, &rejection.detail, None)
+                    .await
+            })
+        });
+        futures_util::future::try_join_all(keeping).await?;
+        Ok(())
+    }
+
+    fn count(&self, inputs: &[Input], output: &Output) {
+        let metrics = &self.shared.metrics;
+        let schema = self.shared.registry.live();
+        for input in inputs {
+            let kind = match schema.schema().event_type(&input.event.kind) {
+                Some(declared) => &*declared.name,
+                None => "other",
+            };
+            metrics.events.with_label_values(&[kind]).inc();
+        }
+        metrics.duplicates.inc_by(output.duplicates);
+        metrics.trimmed_windows.inc_by(output.trimmed_windows);
+        for ((rule, verdict), times) in &output.verdicts {
+            metrics.verdict(rule, *verdict, *times);
+        }
+        for (rule, error) in &output.errors {
+            metrics.rule_errors.with_label_values(&[rule]).inc();
+            self.shared.health.rule_failed(rule, error);
+        }
+    }
+
+    async fn commit(&mut self, decisions: &[Decision]) -> Result<(), EngineError> {
+        let Some(last) = decisions.last() else {
+            return Ok(());
+        };
+        let writes = decisions.iter().map(write_of).collect();
+        let started = monotonic_now();
+        self.chain.commit(writes).await?;
+        let metrics = &self.shared.metrics;
+        metrics
+            .commit_seconds
+            .observe(started.elapsed().as_secs_f64());
+        let now = now_ms();
+        for decision in decisions {
+            metrics
+                .committed
+                .with_label_values(&[decision.subject_channel()])
+                .inc();
+            let millis = u32::try_from((now - decision.policy_time).max(0)).unwrap_or(u32::MAX);
+            metrics
+                .event_to_action_seconds
+                .observe(f64::from(millis) / 1e3);
+        }
+        self.done = self.done.max(last.trigger.sequence);
+        self.written = self.written.max(last.trigger.sequence);
+        Ok(())
+    }
+
+    /// Writes down how far events are done, if that is news.
+    async fn write_through(&mut self) -> Result<(), EngineError> {
+        if self.done <= self.written {
+            return Ok(());
+        }
+        let record = ThroughRecord {
+            through: self.done,
+            generation: self.generation.to_string(),
+        };
+        let payload = serde_json::to_vec(&record).expect("invariant: text and numbers serialise");
+        self.chain
+            .commit(vec![LogWrite {
+                channel: RECORD_CHANNEL.to_owned(),
+                id: format!("through/{}", self.done),
+                kind: log::KIND_THROUGH,
+                headers: Vec::new(),
+                payload: payload.into(),
+            }])
+            .await?;
+        self.written = self.done;
+        Ok(())
+    }
+}
+
+fn write_of(decision: &Decision) -> LogWrite {
+    LogWrite {
+        channel: decision.subject_channel().to_owned(),
+        id: decision.id.to_string(),
+        kind: log::KIND_ACTION,
+        headers: decision
+            .headers()
+            .into_iter()
+            .map(|(name, value)| (Cow::Borrowed(name), value))
+            .collect(),
+        payload: Bytes::from(decision.to_cloudevent()),
+    }
+}

@@ -1,0 +1,150 @@
+//! `/api`: rules and customers as JSON.
+
+use super::server::Sources;
+use crate::action::Verdict;
+use crate::clock::format_rfc3339;
+use crate::event::OutcomeKind;
+use crate::rules::Rule;
+use crate::state::{Attribute, Customer, EntryPhase, Names};
+use axum::Json;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+/// Newest journal entries shown of a customer.
+const ENTRIES_SHOWN_MAX: usize = 100;
+
+pub(super) async fn rules(State(sources): State<Sources>) -> Json<Value> {
+    let set = sources.registry.live();
+    let fault = sources.registry.fault();
+    let rules: Vec<Value> = set.rules().iter().map(|r| rule(r, &sources)).collect();
+    Json(json!({
+        "generation": set.generation(),
+        "live_since": format_rfc3339(sources.registry.live_since()),
+        "state": if fault.is_some() { "faulty" } else { "live" },
+        "error": fault.map(|fault| json!({
+            "at": format_rfc3339(fault.at),
+            "faults": fault.faults,
+            "text": fault.text,
+        })),
+        "rules": rules,
+    }))
+}
+
+fn rule(rule: &Rule, sources: &Sources) -> Value {
+    let terms = &rule.terms;
+    let verdicts: Map<String, Value> = Verdict::ALL
+        .iter()
+        .map(|verdict| (*verdict, sources.metrics.verdicts(&terms.name, *verdict)))
+        .filter(|(_, times)| *times > 0)
+        .map(|(verdict, times)| (verdict.word().to_owned(), times.into()))
+        .collect();
+    json!({
+        "name": terms.name,
+        "file": rule.file,
+        "scene": terms.scene,
+        "on": terms.on,
+        "channels": terms.channels,
+        "priority": terms.priority,
+        "group": terms.group,
+        "verdicts": verdicts,
+        "last_error": sources.health.rule_error(&terms.name).map(|last| json!({
+            "at": format_rfc3339(last.at),
+            "file": last.error.file,
+            "line": last.error.line,
+            "column": last.error.column,
+            "function": last.error.function,
+            "message": last.error.message,
+        })),
+    })
+}
+
+pub(super) async fn customer(
+    State(sources): State<Sources>,
+    Path(id): Path<String>,
+) -> Response {
+    match sources.customers.get(&id) {
+        Some(customer) => Json(state(&id, &customer, sources.customers.names())).into_response(),
+        None => {
+            let error = format!("no customer `{id}` is known");
+            (StatusCode::NOT_FOUND, Json(json!({ "error": error }))).into_response()
+        }
+    }
+}
+
+fn state(id: &str, customer: &Customer, names: &Names) -> Value {
+    let profile = &customer.profile;
+    let word = |name| names.word(name).to_string();
+    let flags = |items: &mut dyn Iterator<Item = (crate::state::Name, bool)>| -> Map<_, _> {
+        items.map(|(name, flag)| (word(name), flag.into())).collect()
+    };
+    let attributes: Map<String, Value> = profile
+        .attributes()
+        .map(|(name, value)| (word(name), attribute(value)))
+        .collect();
+    let accounts: Map<String, Value> = customer
+        .accounts()
+        .map(|(name, balance)| (word(name), balance.to_string().into()))
+        .collect();
+    let entries = customer.journal.entries();
+    let shown = &entries[entries.len().saturating_sub(ENTRIES_SHOWN_MAX)..];
+    json!({
+        "id": id,
+        "first_seen": format_rfc3339(customer.first_seen),
+        "profile": {
+            "attributes": attributes,
+            "segments": profile.segments().map(word).collect::<Vec<_>>(),
+            "consents": flags(&mut profile.all_consents()),
+            "reachable": flags(&mut profile.all_reachable()),
+            "time_zone": profile.time_zone().map(word),
+            "locale": profile.locale().map(word),
+        },
+        "balance": customer.balance().to_string(),
+        "accounts": accounts,
+        "journal": {
+            "entries": entries.len(),
+            "trimmed_until": customer.journal.trimmed_until().map(format_rfc3339),
+            "newest": shown.iter().rev().map(|e| entry(e, names)).collect::<Vec<_>>(),
+        },
+        "contacts": customer.contacts.all().iter().rev().map(|c| json!({
+            "id": c.id.to_string(),
+            "rule": word(c.rule),
+            "at": format_rfc3339(c.at),
+            "code": c.code.map(word),
+            "holdout": c.holdout,
+            "outcomes": OutcomeKind::WORDS.iter()
+                .filter(|word| OutcomeKind::from_word(word).is_some_and(|o| c.has(o)))
+                .collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn attribute(value: &Attribute) -> Value {
+    match value {
+        Attribute::Bool(b) => (*b).into(),
+        Attribute::Int(n) => (*n).into(),
+        Attribute::Decimal(d) => d.normalize().to_string().into(),
+        Attribute::Text(text) => text.to_string().into(),
+    }
+}
+
+fn entry(entry: &crate::state::Entry, names: &Names) -> Value {
+    let word = |name: Option<crate::state::Name>| name.map(|name| names.word(name).to_string());
+    let (phase, means) = match entry.phase {
+        EntryPhase::Checkout(stage, _) => (Some(stage.word()), "tender"),
+        EntryPhase::Movement(direction) => (Some(direction.word()), "purpose"),
+        EntryPhase::AtMerchant | EntryPhase::Other => (None, "means"),
+    };
+    json!({
+        "time": format_rfc3339(entry.time),
+        "type": names.word(entry.kind).to_string(),
+        "phase": phase,
+        "amount": entry.amount.to_string(),
+        "category": word(entry.category),
+        "merchant": word(entry.merchant()),
+        "counterparty": word(entry.counterparty()),
+        "channel": word(entry.channel),
+        means: word(entry.means),
+    })
+}

@@ -1,0 +1,206 @@
+//! The live rule set: loaded from a folder, watched, and swapped whole.
+
+mod watch;
+
+use crate::clock::{Millis, now_ms};
+use crate::rules::{Diagnostic, RuleSet, Sources, SourcesError, render};
+use crate::telemetry::Metrics;
+use arc_swap::ArcSwap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+pub use watch::Watcher;
+
+/// Why the first rule set cannot be loaded.
+#[derive(Debug, thiserror::Error)]
+pub enum RegistryError {
+    /// The folder could not be read.
+    #[error("could not load the rules in {}: {}", folder.display(), because(source))]
+    Sources {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: SourcesError,
+    },
+    /// Files are faulty.
+    #[error("the rules in {} have {} fault(s):\n{}", folder.display(), faults.len(), render(faults))]
+    Faulty {
+        /// Which.
+        folder: PathBuf,
+        /// Each fault.
+        faults: Vec<Diagnostic>,
+    },
+    /// The folder could not be watched.
+    #[error("could not watch {} for changes: {source}", folder.display())]
+    Watch {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: notify::Error,
+    },
+}
+
+fn because(error: &SourcesError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// Why the files in the folder are not live.
+#[derive(Clone, Debug, Default, serde::Serialize)]
+pub struct Fault {
+    /// When it was noticed.
+    pub at: Millis,
+    /// Each fault with its file, line and column.
+    pub faults: Vec<Diagnostic>,
+    /// All of it as a person reads it.
+    pub text: String,
+}
+
+/// The live generation and what is wrong with the next one.
+#[derive(Debug)]
+pub struct RuleRegistry {
+    folder: PathBuf,
+    live: ArcSwap<RuleSet>,
+    live_since: Mutex<Millis>,
+    fault: Mutex<Option<Arc<Fault>>>,
+    /// The files that were looked at last, live or faulty.
+    seen: Mutex<Sources>,
+    metrics: Arc<Metrics>,
+}
+
+impl RuleRegistry {
+    /// Loads the rules of a folder.
+    ///
+    /// # Errors
+    /// When the folder cannot be read or a file is faulty: there is no good generation to fall back to.
+    pub fn open(folder: &Path, metrics: Arc<Metrics>) -> Result<Arc<Self>, RegistryError> {
+        let sources = Sources::read(folder).map_err(|source| RegistryError::Sources {
+            folder: folder.to_owned(),
+            source,
+        })?;
+        let set = RuleSet::compile(&sources).map_err(|faults| RegistryError::Faulty {
+            folder: folder.to_owned(),
+            faults,
+        })?;
+        metrics.rules.set(count(&set));
+        tracing::info!(
+            generation = %set.generation(),
+            rules = set.rules().len(),
+            folder = %folder.display(),
+            "rules loaded"
+        );
+        Ok(Arc::new(Self {
+            folder: folder.to_owned(),
+            live: ArcSwap::from_pointee(set),
+            live_since: Mutex::new(now_ms()),
+            fault: Mutex::new(None),
+            seen: Mutex::new(sources),
+            metrics,
+        }))
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The live rule set.
+    #[must_use]
+    pub fn live(&self) -> Arc<RuleSet> {
+        self.live.load_full()
+    }
+
+    /// Since when it is live.
+    #[must_use]
+    pub fn live_since(&self) -> Millis {
+        *lock(&self.live_since)
+    }
+
+    /// What is wrong with the files in the folder now, if anything.
+    #[must_use]
+    pub fn fault(&self) -> Option<Arc<Fault>> {
+        lock(&self.fault).clone()
+    }
+
+    /// Looks at the folder and swaps its rules in, if they changed and are sound. Returns whether it
+    /// swapped.
+    pub fn reload(&self) -> bool {
+        let started = crate::clock::monotonic_now();
+        let sources = match Sources::read(&self.folder) {
+            Ok(sources) => sources,
+            Err(error) => {
+                self.refuse(Vec::new(), because(&error));
+                return false;
+            }
+        };
+        {
+            let mut seen = lock(&self.seen);
+            if *seen == sources {
+                // Unchanged, or changed back to what is live while a fault was shown.
+                if self.live.load().generation() == &sources.generation() {
+                    self.clear_fault();
+                }
+                return false;
+            }
+            *seen = sources.clone();
+        }
+        match RuleSet::compile(&sources) {
+            Err(faults) => {
+                let text = render(&faults);
+                self.refuse(faults, text);
+                false
+            }
+            Ok(set) => {
+                let set = Arc::new(set);
+                self.metrics.rules.set(count(&set));
+                let before = self.live.swap(set.clone());
+                *lock(&self.live_since) = now_ms();
+                self.clear_fault();
+                self.metrics.reloads.with_label_values(&["swapped"]).inc();
+                let seconds = started.elapsed().as_secs_f64();
+                self.metrics.reload_seconds.observe(seconds);
+                tracing::info!(
+                    generation = %set.generation(),
+                    before = %before.generation(),
+                    rules = set.rules().len(),
+                    milliseconds = seconds * 1e3,
+                    "rules swapped"
+                );
+                true
+            }
+        }
+    }
+
+    fn clear_fault(&self) {
+        *lock(&self.fault) = None;
+        self.metrics.rules_faulty.set(0);
+    }
+
+    fn refuse(&self, faults: Vec<Diagnostic>, text: String) {
+        let known = self.fault().is_some_and(|known| known.text == text);
+        self.metrics.rules_faulty.set(1);
+        if known {
+            return;
+        }
+        self.metrics.reloads.with_label_values(&["refused"]).inc();
+        tracing::error!(
+            generation = %self.live.load().generation(),
+            "rules refused, the last good generation stays live\n{text}"
+        );
+        *lock(&self.fault) = Some(Arc::new(Fault {
+            at: now_ms(),
+            faults,
+            text,
+        }));
+    }
+}
+
+fn count(set: &RuleSet) -> i64 {
+    i64::try_from(set.rules().len()).unwrap_or(i64::MAX)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

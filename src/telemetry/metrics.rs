@@ -1,0 +1,179 @@
+//! Every metric, in one catalogue. Names and units follow the Prometheus conventions.
+
+use crate::action::Verdict;
+use crate::decode::Reason;
+use prometheus::{
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
+};
+
+/// The media type of [`Metrics::render`].
+pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
+
+/// Bounds of latency histograms, in seconds: 50 µs to 10 s.
+const LATENCY_SECONDS: [f64; 17] = [
+    0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25,
+    0.5, 1.0, 2.5, 10.0,
+];
+
+/// Handles of all metrics.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// Events by type (undeclared ones as `other`) that were applied to state.
+    pub events: IntCounterVec,
+    /// Events whose source and id were seen before.
+    pub duplicates: IntCounter,
+    /// Refused events by reason.
+    rejected: IntCounterVec,
+    /// Verdicts by rule.
+    verdicts: IntCounterVec,
+    /// Failures of rules' functions by rule.
+    pub rule_errors: IntCounterVec,
+    /// Actions and held-out decisions stored in the log, by channel.
+    pub committed: IntCounterVec,
+    /// Events for which a rule asked for a window over the trimmed edge of the journal.
+    pub trimmed_windows: IntCounter,
+    /// Seconds a batch spends in the partition's step.
+    pub step_seconds: Histogram,
+    /// Seconds until a batch's decisions are acknowledged.
+    pub commit_seconds: Histogram,
+    /// Seconds from the event's store timestamp to the acknowledgement of its action.
+    pub event_to_action_seconds: Histogram,
+    /// Customers in memory.
+    pub customers: IntGauge,
+    /// Events stored and not yet read, by partition.
+    pub pending: IntGaugeVec,
+    /// How often a reader had to start its consumer anew.
+    pub readers_reopened: IntCounter,
+    /// Partitions that have caught up with their events since the start.
+    pub partitions_ready: IntGauge,
+    /// Partitions this engine owns.
+    pub partitions_owned: IntGauge,
+    /// Rules in the live generation.
+    pub rules: IntGauge,
+    /// Reloads of the rule set by result: `swapped` or `refused`.
+    pub reloads: IntCounterVec,
+    /// Seconds from noticing a change to the swap.
+    pub reload_seconds: Histogram,
+    /// 1 while the files in the rules folder are faulty and an older generation is live.
+    pub rules_faulty: IntGauge,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// A catalogue of its own, all at zero.
+    #[must_use]
+    pub fn new() -> Self {
+        let registry = Registry::new();
+        let c = Catalogue(&registry);
+        let metrics = Self {
+            events: c.counters("events_total", "Events applied to state, by type.", &["type"]),
+            duplicates: c.counter("duplicate_events_total", "Events whose source and id were seen before."),
+            rejected: c.counters("rejected_events_total", "Events refused and kept in SCENE_DLQ, by reason.", &["reason"]),
+            verdicts: c.counters("verdicts_total", "What became of each rule at each event it listens to.", &["rule", "verdict"]),
+            rule_errors: c.counters("rule_errors_total", "Failures of a rule's functions.", &["rule"]),
+            committed: c.counters("committed_actions_total", "Actions stored in SCENE_ACTIONS, by channel; _holdout is the control group.", &["channel"]),
+            trimmed_windows: c.counter("trimmed_windows_total", "Events for which a rule asked for a window over the trimmed edge of the journal."),
+            step_seconds: c.histogram("step_seconds", "Time a batch spends in the partition's step."),
+            commit_seconds: c.histogram("commit_seconds", "Time until a batch's decisions are acknowledged."),
+            event_to_action_seconds: c.histogram("event_to_action_seconds", "Time from an event's store timestamp to the acknowledgement of its action."),
+            customers: c.gauge("customers", "Customers in memory."),
+            pending: c.gauges("pending_events", "Events stored and not yet read.", &["partition"]),
+            readers_reopened: c.counter("readers_reopened_total", "How often a reader had to start its consumer anew."),
+            partitions_ready: c.gauge("partitions_ready", "Partitions that have caught up with their events since the start."),
+            partitions_owned: c.gauge("partitions_owned", "Partitions this engine owns."),
+            rules: c.gauge("rules", "Rules in the live generation."),
+            reloads: c.counters("rule_reloads_total", "Reloads of the rule set: swapped in, or refused for faults.", &["result"]),
+            reload_seconds: c.histogram("rule_reload_seconds", "Time from noticing a change in the rules folder to the swap."),
+            rules_faulty: c.gauge("rules_faulty", "1 while the rules folder is faulty and an older generation is live."),
+            registry,
+        };
+        for reason in Reason::ALL {
+            metrics.rejected.with_label_values(&[reason.word()]);
+        }
+        for result in ["swapped", "refused"] {
+            metrics.reloads.with_label_values(&[result]);
+        }
+        metrics
+    }
+
+    /// Counts a refused event.
+    pub fn reject(&self, reason: Reason) {
+        self.rejected.with_label_values(&[reason.word()]).inc();
+    }
+
+    /// How many events were refused for a reason.
+    #[must_use]
+    pub fn rejected(&self, reason: Reason) -> u64 {
+        self.rejected.with_label_values(&[reason.word()]).get()
+    }
+
+    /// Counts verdicts of a rule.
+    pub fn verdict(&self, rule: &str, verdict: Verdict, times: u64) {
+        self.verdicts
+            .with_label_values(&[rule, verdict.word()])
+            .inc_by(times);
+    }
+
+    /// How often a rule got a verdict.
+    #[must_use]
+    pub fn verdicts(&self, rule: &str, verdict: Verdict) -> u64 {
+        // Looking must not make a series: a rule that never got this verdict has none.
+        self.verdicts
+            .get_metric_with_label_values(&[rule, verdict.word()])
+            .map_or(0, |counter| counter.get())
+    }
+
+    /// All metrics in the Prometheus text format.
+    ///
+    /// # Errors
+    /// When the encoder refuses a metric, which would be a fault of the catalogue.
+    pub fn render(&self) -> Result<String, prometheus::Error> {
+        let mut text = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
+        String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+    }
+}
+
+/// Makes and registers metrics.
+struct Catalogue<'a>(&'a Registry);
+
+const VALID: &str = "invariant: names in the catalogue are valid and different";
+
+impl Catalogue<'_> {
+    fn register<M: prometheus::core::Collector + Clone + 'static>(&self, metric: M) -> M {
+        self.0.register(Box::new(metric.clone())).expect(VALID);
+        metric
+    }
+
+    fn counter(&self, name: &str, help: &str) -> IntCounter {
+        self.register(IntCounter::with_opts(opts(name, help)).expect(VALID))
+    }
+
+    fn counters(&self, name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
+        self.register(IntCounterVec::new(opts(name, help), labels).expect(VALID))
+    }
+
+    fn gauge(&self, name: &str, help: &str) -> IntGauge {
+        self.register(IntGauge::with_opts(opts(name, help)).expect(VALID))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(opts(name, help), labels).expect(VALID))
+    }
+
+    fn histogram(&self, name: &str, help: &str) -> Histogram {
+        let opts = HistogramOpts::from(opts(name, help)).buckets(LATENCY_SECONDS.to_vec());
+        self.register(Histogram::with_opts(opts).expect(VALID))
+    }
+}
+
+fn opts(name: &str, help: &str) -> Opts {
+    Opts::new(name, help).namespace("onscene")
+}
