@@ -4,6 +4,7 @@
 //! events); 2 the arguments or the configuration are wrong.
 
 mod check;
+mod demo;
 mod dlq;
 mod replay;
 mod run;
@@ -30,6 +31,8 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Everything on one machine, with simulated customers.
+    Demo(demo::Demo),
     /// Run the engine.
     Run(run::Run),
     /// Compile the rule files and say what is wrong with them.
@@ -47,6 +50,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Demo(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Replay(command) => command.run(),

@@ -31,7 +31,6 @@ pub(in crate::cli) struct ActionData {
     pub(in crate::cli) kind: String,
     pub(in crate::cli) channel: String,
     pub(in crate::cli) rule: String,
-    pub(in crate::cli) generation: String,
     pub(in crate::cli) verdict: String,
     pub(in crate::cli) trigger: EventName,
     pub(in crate::cli) body: ActionBody,
