@@ -124,6 +124,9 @@ pub struct Body {
     pub fields: Value,
 }
 
+/// How much text an action may carry, in bytes; what is more would not fit a message of the log.
+const BODY_BYTES_MAX: usize = 64 << 10;
+
 /// The kinds an action can have.
 pub const KINDS: [&str; 3] = ["offer", "retention", "message"];
 
@@ -152,6 +155,9 @@ impl Body {
             }
         };
         let fields = Value::Record(members);
+        if weight(&fields) > BODY_BYTES_MAX {
+            return Err(format!("the action has more than {BODY_BYTES_MAX} bytes"));
+        }
         let expires = match fields.get("expires") {
             None | Some(Value::Null) => None,
             Some(value) => Some(value.as_text().and_then(Window::parse).ok_or(
@@ -165,6 +171,19 @@ impl Body {
             expires,
             fields,
         })
+    }
+}
+
+/// Roughly the bytes of a value as JSON.
+fn weight(value: &Value) -> usize {
+    match value {
+        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Decimal(_) => 16,
+        Value::Text(text) => text.len() + 4,
+        Value::List(items) => items.iter().map(|item| weight(item) + 2).sum(),
+        Value::Record(members) => members
+            .iter()
+            .map(|(name, item)| name.len() + weight(item) + 4)
+            .sum(),
     }
 }
 

@@ -91,6 +91,12 @@ impl Replay {
         }
     }
 
+    /// The content hash of the rules.
+    #[must_use]
+    pub fn generation(&self) -> &str {
+        self.rules.generation()
+    }
+
     /// The customers as the lines so far have made them.
     #[must_use]
     pub fn customers(&self) -> &Arc<Customers> {

@@ -103,7 +103,7 @@ impl Replay {
                 out.write_all(b"\n")?;
             }
             for silenced in &result.silenced {
-                writeln!(out, "{}", silenced_json(silenced))?;
+                writeln!(out, "{}", silenced_json(silenced, engine.generation()))?;
             }
         }
         Ok(())
@@ -129,20 +129,25 @@ fn report(name: &str, number: u64, line: &Line, tally: &mut Tally) {
     }
 }
 
-fn silenced_json(silenced: &Silenced) -> serde_json::Value {
+/// A proposal that did not go out, in the shape of an action without a channel and a body.
+fn silenced_json(silenced: &Silenced, generation: &str) -> serde_json::Value {
     serde_json::json!({
         "specversion": "1.0",
         "id": crate::action::decision_id(
             &silenced.customer, &silenced.trigger.source, &silenced.trigger.id, &silenced.rule, 0
         ).to_string(),
         "source": "onscene",
-        "type": "scene.proposal",
+        "type": "scene.action",
         "subject": silenced.customer.as_str(),
         "time": format_rfc3339(silenced.trigger.time),
+        "datacontenttype": "application/json",
         "data": {
             "rule": silenced.rule,
+            "generation": generation,
+            "step": 0,
             "verdict": silenced.verdict.word(),
             "trigger": silenced.trigger,
+            "decided_at": format_rfc3339(silenced.trigger.time),
         },
     })
 }

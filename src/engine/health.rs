@@ -76,12 +76,13 @@ impl Health {
         *lock(&self.partitions[usize::from(partition)].chain) = Some(state);
     }
 
-    /// Notes how many events a partition has still to read. Returns whether it caught up for the
-    /// first time.
-    pub(super) fn progress(&self, partition: u16, pending: u64) -> bool {
+    /// Notes how many events a partition has still to read.
+    pub(super) fn progress(&self, partition: u16, pending: u64) {
         let health = &self.partitions[usize::from(partition)];
         health.pending.store(pending, Ordering::Relaxed);
-        pending == 0 && !health.caught_up.swap(true, Ordering::Relaxed)
+        if pending == 0 {
+            health.caught_up.store(true, Ordering::Relaxed);
+        }
     }
 
     /// What keeps the engine from deciding now; nothing when it is ready.

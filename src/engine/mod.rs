@@ -9,7 +9,7 @@ use crate::decode::Decoder;
 use crate::durable::{LogError, OwnerRecord, Recovery};
 use crate::http::{self, HttpError};
 use crate::nats::{
-    Chain, ChainError, ConnectError, Connection, DeadLetterError, DeadLetters, ReadError,
+    Chain, ChainError, ConnectError, Connection, DeadLetterError, DeadLetters, EventReader, ReadError,
     StreamSettings, StreamsError, ensure_streams,
 };
 use crate::registry::{RegistryError, RuleRegistry, Watcher};
@@ -127,12 +127,14 @@ impl Engine {
             through_interval: Duration::from_millis(config.through_interval.unsigned_abs()),
             journal: config.journal,
             zone: config.zone.clone(),
-            reading: reading.clone(),
         });
         let stop = CancellationToken::new();
         let mut workers = JoinSet::new();
-        for (chain, recovery) in taken {
-            let worker = Worker::new(shared.clone(), chain, recovery);
+        // Until there are checkpoints, state is folded from the first event that is kept.
+        let from: Vec<(u16, u64)> = (0..config.partitions).map(|p| (p, 0)).collect();
+        let readers = EventReader::open_all(&reading, &from).await?;
+        for ((chain, recovery), reader) in taken.into_iter().zip(readers) {
+            let worker = Worker::new(shared.clone(), chain, recovery, reader);
             workers.spawn(worker.run(stop.clone()));
         }
         let watcher = Watcher::start(registry.clone())?;

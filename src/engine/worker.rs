@@ -6,7 +6,7 @@ use crate::clock::{monotonic_now, now_ms};
 use crate::decode::{Decoder, Rejection};
 use crate::durable::{Recovery, ThroughRecord, log};
 use crate::event::Stored;
-use crate::nats::{Chain, Connection, DeadLetters, EventReader, LogWrite, StoredEvent};
+use crate::nats::{Chain, DeadLetters, EventReader, LogWrite, StoredEvent};
 use crate::partition::{Input, Output, Partition};
 use crate::registry::RuleRegistry;
 use crate::rules::RuleSet;
@@ -24,6 +24,8 @@ use tokio_util::sync::CancellationToken;
 const STEP_EVENTS_MAX: usize = 64;
 /// Events after which progress is written down although no decision was.
 const THROUGH_EVENTS_MAX: u64 = 10_000;
+/// How often a worker without events of its own looks whether it has caught up.
+const CATCH_UP_POLL: Duration = Duration::from_millis(20);
 const RECORD_CHANNEL: &str = "_record";
 const BROADCAST_PREFIX: &str = "scene.broadcast.";
 
@@ -41,14 +43,17 @@ pub(super) struct Shared {
     pub(super) through_interval: Duration,
     pub(super) journal: JournalLimits,
     pub(super) zone: TimeZone,
-    pub(super) reading: Connection,
 }
 
 /// The owner of one partition.
 pub(super) struct Worker {
     shared: Arc<Shared>,
     chain: Chain,
+    reader: EventReader,
+    /// How often the reader was started anew, as far as it was counted.
+    reopened: u64,
     recovery: Recovery,
+    caught_up: bool,
     partition: Partition,
     /// Everything up to here is done: decided and committed.
     done: u64,
@@ -59,7 +64,12 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) fn new(shared: Arc<Shared>, chain: Chain, recovery: Recovery) -> Self {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        chain: Chain,
+        recovery: Recovery,
+        reader: EventReader,
+    ) -> Self {
         let partition = Partition::new(
             shared.customers.clone(),
             shared.journal,
@@ -74,37 +84,34 @@ impl Worker {
             written: recovery.through(),
             shared,
             chain,
+            reader,
+            reopened: 0,
             recovery,
+            caught_up: false,
             partition,
         }
     }
 
     /// Works until told to stop, or until it cannot go on.
     pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), EngineError> {
-        let number = self.chain.partition();
-        let label = number.to_string();
-        let pending = self.shared.metrics.pending.with_label_values(&[&label]);
-        let mut reader = EventReader::open(&self.shared.reading, number, 0).await?;
         let mut tick = tokio::time::interval(self.shared.through_interval);
-        let mut reopened = 0;
-        self.progress(&reader, &pending);
+        let mut look = tokio::time::interval(CATCH_UP_POLL);
         loop {
             let batch = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
-                batch = reader.next_batch(self.shared.batch_events_max) => batch?,
+                batch = self.reader.next_batch(self.shared.batch_events_max) => batch?,
                 _ = tick.tick() => {
                     self.write_through().await?;
                     continue;
                 }
+                _ = look.tick(), if !self.caught_up => {
+                    self.progress();
+                    continue;
+                }
             };
             self.batch(&batch).await?;
-            self.progress(&reader, &pending);
-            self.shared
-                .metrics
-                .readers_reopened
-                .inc_by(reader.reopened() - reopened);
-            reopened = reader.reopened();
+            self.progress();
             if self.done - self.written >= THROUGH_EVENTS_MAX {
                 self.write_through().await?;
             }
@@ -112,13 +119,24 @@ impl Worker {
         self.write_through().await
     }
 
-    fn progress(&mut self, reader: &EventReader, gauge: &prometheus::IntGauge) {
-        let pending = reader.pending();
-        gauge.set(i64::try_from(pending).unwrap_or(i64::MAX));
-        if self.shared.health.progress(self.chain.partition(), pending) {
+    fn progress(&mut self) {
+        let pending = self.reader.pending();
+        let reopened = self.reader.reopened();
+        let metrics = &self.shared.metrics;
+        if self.chain.partition() == 0 {
+            // All partitions share one consumer.
+            metrics
+                .pending
+                .set(i64::try_from(pending).unwrap_or(i64::MAX));
+            metrics.readers_reopened.inc_by(reopened - self.reopened);
+        }
+        self.reopened = reopened;
+        self.shared.health.progress(self.chain.partition(), pending);
+        if pending == 0 && !self.caught_up {
+            self.caught_up = true;
             // The events that the rest of the log answers are no longer kept.
             self.recovery.finish(&mut self.partition);
-            self.shared.metrics.partitions_ready.inc();
+            metrics.partitions_ready.inc();
             tracing::debug!(partition = self.chain.partition(), "caught up");
         }
     }
@@ -141,7 +159,8 @@ impl Worker {
                 .step_seconds
                 .observe(started.elapsed().as_secs_f64());
             refused.append(&mut output.rejected);
-            self.refuse(events, refused).await?;
+            let through = self.recovery.through();
+            Self::refuse(&self.shared, through, events, refused).await?;
             self.count(&inputs, &output);
             decisions.append(&mut output.decisions);
             tokio::task::yield_now().await;
@@ -211,19 +230,20 @@ impl Worker {
 
     /// Keeps refused events, unless that was done before.
     async fn refuse(
-        &self,
+        shared: &Shared,
+        through: u64,
         events: &[StoredEvent],
         refused: Vec<(u64, Rejection)>,
     ) -> Result<(), EngineError> {
         let fresh = refused.into_iter().filter(|(sequence, _)| {
-            *sequence > self.recovery.through() && !self.shared.known_dead.contains(sequence)
+            *sequence > through && !shared.known_dead.contains(sequence)
         });
         let keeping = fresh.filter_map(|(sequence, rejection)| {
             let event = events.iter().find(|e| e.sequence == sequence)?;
-            self.shared.metrics.reject(rejection.reason);
+            shared.metrics.reject(rejection.reason);
             tracing::debug!(sequence, reason = rejection.reason.word(), "event refused");
             Some(async move {
-                self.shared
+                shared
                     .dead_letters
                     .publish(rejection.reason.word(), event, &rejection.detail, None)
                     .await

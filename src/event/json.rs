@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn what_json_allows_and_we_refuse_is_named() {
-        let deep = "[".repeat(40) + &"]".repeat(40);
+        let deep = format!("{}{}", "[".repeat(40), "]".repeat(40));
         assert_eq!(parse(deep.as_bytes()), Err(JsonError::TooDeep));
         let very_deep = "[".repeat(4000);
         assert_eq!(parse(very_deep.as_bytes()), Err(JsonError::TooDeep));

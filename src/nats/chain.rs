@@ -10,148 +10,32 @@
 //! refused, or the latecomer and ours is refused, which makes us read the tail again and find it. The same holds
 //! for a batch, whose expectation the server checks when its last message comes, all or nothing.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use async_nats::HeaderMap;
-use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::RawMessageErrorKind;
 use bytes::Bytes;
 use tokio::sync::watch;
 
+use super::chain_error::{ChainError, ChainState, TAKE_OVER_ATTEMPTS_MAX};
+use super::chain_pace::Pace;
 use super::chain_wire::{self, Outcome};
 use super::connect::Connection;
 use super::log_reader::{LogReader, subject_filter};
+use super::log_tail;
+use super::log_write::{
+    HEADER_ID, HEADER_KIND, HEADER_OWNER, KIND_OWNER, LogWrite, RECORD_CHANNEL, fitting,
+};
 use super::message::put;
-use super::pull::{InfoError, ReadError, stream_info};
+use super::pull::ReadError;
+use super::stream_state::{InfoError, stream_info};
 use super::streams::ACTIONS;
+use crate::clock::monotonic_now;
 
-/// The channel of records: state that is not an action.
-pub const RECORD_CHANNEL: &str = "_record";
-/// The kind of the record that says who owns the partition from here on.
-pub const KIND_OWNER: &str = "owner";
-/// Header: who wrote this.
-pub const HEADER_OWNER: &str = "Onscene-Owner";
-/// Header: the decision's or record's id.
-pub const HEADER_ID: &str = "Onscene-Id";
-/// Header: what this is (`action`, `owner`, `through`).
-pub const HEADER_KIND: &str = "Onscene-Kind";
-
-/// From this many writes on, a batch is quicker than one after another.
-const BATCH_MIN: usize = 16;
-/// The server's limit for messages in one batch.
-const BATCH_MAX: usize = 1_000;
-/// Payload and header bytes in one batch, so that its acknowledgement cannot take too long.
-const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// What the chain's own headers may add to a message, in bytes.
-const HEADER_BYTES: usize = 512;
-/// How often a take-over is tried when others write in between.
-const TAKE_OVER_ATTEMPTS_MAX: u32 = 20;
 /// How often in a row the stream, or messages that we know of, must be missing before that is believed: a
 /// broker that has just started, or a new leader, may not have caught up.
 const MISSING_MAX: u32 = 10;
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(1);
-const TAIL_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// One write to the log.
-#[derive(Clone, Debug)]
-pub struct LogWrite {
-    /// The channel: `push`, `im`, …, `_holdout` or [`RECORD_CHANNEL`]; one token of a subject.
-    pub channel: String,
-    /// The id of the decision or record, unique within the partition.
-    pub id: String,
-    /// `action`, `owner` or `through`.
-    pub kind: &'static str,
-    /// Further headers.
-    pub headers: Vec<(Cow<'static, str>, String)>,
-    /// The action's CloudEvent, or the record.
-    pub payload: Bytes,
-}
-
-impl LogWrite {
-    fn bytes(&self) -> usize {
-        let headers: usize = self
-            .headers
-            .iter()
-            .map(|(name, value)| name.len() + value.len() + 4)
-            .sum();
-        self.payload.len() + self.id.len() + headers + HEADER_BYTES
-    }
-}
-
-/// Whether the chain gets its writes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ChainState {
-    /// The last write went through, or none was tried.
-    Flowing,
-    /// A write waits for the broker.
-    Waiting,
-    /// Another owner has taken the partition.
-    Fenced,
-}
-
-/// Why the chain cannot be extended.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum ChainError {
-    /// Another owner has written to the partition: stop owning it.
-    #[error("write to partition {partition}: it now belongs to {by}")]
-    Fenced {
-        /// The partition.
-        partition: u16,
-        /// The other owner's id; `nobody` if a message names none.
-        by: String,
-    },
-    /// A write is larger than the server takes; nothing from it on is stored.
-    #[error("write {id} to partition {partition}: {reason}")]
-    TooLarge {
-        /// The partition.
-        partition: u16,
-        /// The id of the write.
-        id: String,
-        /// What the server or the client library says.
-        reason: String,
-    },
-    /// The server refused a write for good; nothing from it on is stored.
-    #[error("write {id} to partition {partition}: the server refused: {reason}")]
-    Refused {
-        /// The partition.
-        partition: u16,
-        /// The id of the write.
-        id: String,
-        /// What the server says.
-        reason: String,
-    },
-    /// The stream of actions does not exist (any more).
-    #[error("write to partition {partition}: the stream {ACTIONS} is not there; was it deleted?")]
-    StreamGone {
-        /// The partition.
-        partition: u16,
-    },
-    /// The log ends before what the server had acknowledged: it lost data, or the stream was made anew.
-    #[error(
-        "write to partition {partition}: its log ends at {found}, though {expected} was acknowledged; the server lost \
-         data or the stream was made anew: start the engine again, so that it reads what is there"
-    )]
-    RolledBack {
-        /// The partition.
-        partition: u16,
-        /// The last sequence that was acknowledged.
-        expected: u64,
-        /// The last sequence that is there; 0 for none.
-        found: u64,
-    },
-    /// Others kept writing while the partition was being taken over.
-    #[error(
-        "take over partition {partition}: others wrote to it at each of {TAKE_OVER_ATTEMPTS_MAX} attempts, lately {by}"
-    )]
-    Contended {
-        /// The partition.
-        partition: u16,
-        /// Who was first at the last attempt.
-        by: String,
-    },
-}
 
 /// The right to extend one partition's log.
 #[derive(Debug)]
@@ -164,9 +48,12 @@ pub struct Chain {
     /// Something was sent and not acknowledged: read the tail before sending. It is set before each
     /// sending, so that it also holds when a commit is dropped half-way.
     doubt: bool,
+    /// Ids and sequences stored by a commit that has not returned them (yet): it failed, or was dropped.
+    unreported: Vec<(String, u64)>,
     fenced: Option<String>,
     state: watch::Sender<ChainState>,
     retries: u32,
+    pace: Pace,
 }
 
 impl Chain {
@@ -187,9 +74,11 @@ impl Chain {
             owner: owner.to_owned(),
             tail: 0,
             doubt: false,
+            unreported: Vec::new(),
             fenced: None,
             state: watch::Sender::new(ChainState::Flowing),
             retries: 0,
+            pace: Pace::default(),
         };
         let record = Bytes::from(record);
         let mut by = String::new();
@@ -259,7 +148,7 @@ impl Chain {
                 by: by.clone(),
             });
         }
-        let mut stored = Vec::with_capacity(writes.len());
+        let mut stored = self.stored_before(&writes);
         let mut batches = true;
         while self.doubt || stored.len() < writes.len() {
             if self.doubt {
@@ -267,7 +156,8 @@ impl Chain {
                 continue;
             }
             let rest = &writes[stored.len()..];
-            let count = if batches { batch_length(rest) } else { 1 };
+            let count = if batches { self.batch_length(rest) } else { 1 };
+            let started = monotonic_now();
             let outcome = if count > 1 {
                 self.send_batch(&rest[..count]).await
             } else {
@@ -275,9 +165,16 @@ impl Chain {
             };
             match outcome {
                 Outcome::Stored(last) => {
+                    match count {
+                        1 => self.pace.single_took(started.elapsed()),
+                        _ => self.pace.batch_took(started.elapsed(), count),
+                    }
                     // A batch is stored as a whole under one lock, so its sequences follow each other.
                     let first = last + 1 - u64::try_from(count).unwrap_or(1);
-                    stored.extend(first..=last);
+                    for (write, sequence) in rest.iter().zip(first..=last) {
+                        self.unreported.push((write.id.clone(), sequence));
+                        stored.push(sequence);
+                    }
                     self.flowing(last);
                 }
                 Outcome::NotTheTail(_) => {}
@@ -310,7 +207,19 @@ impl Chain {
                 }
             }
         }
+        self.unreported.clear();
         Ok(stored)
+    }
+
+    /// Which of these writes, from the first on, a commit before has stored without returning.
+    fn stored_before(&mut self, writes: &[LogWrite]) -> Vec<u64> {
+        let same = writes
+            .iter()
+            .zip(&self.unreported)
+            .take_while(|(write, (id, _))| write.id == *id);
+        let stored: Vec<u64> = same.map(|(_, (_, sequence))| *sequence).collect();
+        self.unreported.truncate(stored.len());
+        stored
     }
 
     fn flowing(&mut self, tail: u64) {
@@ -346,6 +255,14 @@ impl Chain {
         tokio::time::sleep(delay.min(RETRY_DELAY_MAX)).await;
         self.retries = self.retries.saturating_add(1);
         self.connection.connected().await;
+    }
+
+    /// How many of the writes to send at once: 1 while that is quicker.
+    fn batch_length(&self, writes: &[LogWrite]) -> usize {
+        match fitting(writes) {
+            count if self.pace.batch_pays(count) => count,
+            _ => 1,
+        }
     }
 
     async fn send_single(&mut self, write: &LogWrite) -> Outcome {
@@ -466,11 +383,14 @@ impl Chain {
                 .get(stored.len())
                 .is_some_and(|due| header(HEADER_ID) == Some(due.id.as_str()))
             {
+                self.unreported
+                    .push((writes[stored.len()].id.clone(), message.sequence));
                 stored.push(message.sequence);
             }
             sequence = message.sequence;
+            // Kept at once, so that nothing is counted twice should this be dropped before the end.
+            self.tail = sequence;
         }
-        self.tail = sequence;
         self.doubt = false;
         Ok(())
     }
@@ -521,7 +441,7 @@ impl Chain {
         let mut missing = 0;
         loop {
             self.connection.connected().await;
-            match self.try_read_message(from).await {
+            match log_tail::read(&self.connection, self.partition, from).await {
                 Ok(message) => return Ok(message),
                 Err(InfoError::Missing) => {
                     missing += 1;
@@ -535,84 +455,5 @@ impl Chain {
                 Err(InfoError::Other(reason)) => self.wait(&reason).await,
             }
         }
-    }
-
-    async fn try_read_message(
-        &self,
-        from: Option<u64>,
-    ) -> Result<Option<StreamMessage>, InfoError> {
-        let mut breaks = self.connection.breaks();
-        breaks.borrow_and_update();
-        let other = |error: &dyn std::fmt::Display| InfoError::Other(error.to_string());
-        let jetstream = self.connection.jetstream();
-        let read = async {
-            let stream = jetstream
-                .get_stream_no_info(ACTIONS)
-                .await
-                .map_err(|error| other(&error))?;
-            let request = stream.raw_message_builder();
-            let request = match from {
-                None => request.last_by_subject(subject_filter(self.partition)),
-                Some(from) => request
-                    .sequence(from)
-                    .next_by_subject(subject_filter(self.partition)),
-            };
-            match request.send().await {
-                Ok(message) => Ok(Some(message)),
-                Err(error) => match error.kind() {
-                    RawMessageErrorKind::NoMessageFound => Ok(None),
-                    RawMessageErrorKind::JetStream(cause)
-                        if cause.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-                    {
-                        Err(InfoError::Missing)
-                    }
-                    _ => Err(other(&error)),
-                },
-            }
-        };
-        tokio::select! {
-            read = tokio::time::timeout(TAIL_TIMEOUT, read) => {
-                read.unwrap_or_else(|_| Err(InfoError::Other("time-out".to_owned())))
-            }
-            _ = breaks.changed() => Err(InfoError::Other("connection broke".to_owned())),
-        }
-    }
-}
-
-/// How many of the writes to send at once: 1 while they are few.
-fn batch_length(writes: &[LogWrite]) -> usize {
-    if writes.len() < BATCH_MIN {
-        return 1;
-    }
-    let mut bytes = 0;
-    let fit = writes.iter().take(BATCH_MAX).take_while(|write| {
-        bytes += write.bytes();
-        bytes <= BATCH_BYTES_MAX
-    });
-    fit.count().max(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn writes(count: usize, payload: usize) -> Vec<LogWrite> {
-        let write = |id: usize| LogWrite {
-            channel: "push".to_owned(),
-            id: id.to_string(),
-            kind: "action",
-            headers: Vec::new(),
-            payload: vec![0; payload].into(),
-        };
-        (0..count).map(write).collect()
-    }
-
-    #[test]
-    fn batches_are_bounded_by_number_and_by_bytes() {
-        assert_eq!(batch_length(&writes(BATCH_MIN - 1, 10)), 1);
-        assert_eq!(batch_length(&writes(BATCH_MIN, 10)), BATCH_MIN);
-        assert_eq!(batch_length(&writes(5_000, 10)), BATCH_MAX);
-        let length = batch_length(&writes(100, 1_000_000));
-        assert_eq!(length, 8);
     }
 }

@@ -38,8 +38,7 @@ pub(super) async fn send(
     headers: HeaderMap,
     payload: Bytes,
 ) -> Outcome {
-    let mut breaks = connection.breaks();
-    breaks.borrow_and_update();
+    let broken = connection.broken();
     if !connection.is_connected() {
         return Outcome::Doubt("not connected".to_owned());
     }
@@ -56,7 +55,7 @@ pub(super) async fn send(
             }
             Err(error) => Outcome::Doubt(error.to_string()),
         },
-        _ = breaks.changed() => Outcome::Doubt("connection broke".to_owned()),
+        () = broken => Outcome::Doubt("connection broke".to_owned()),
     }
 }
 

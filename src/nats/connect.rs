@@ -18,7 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// A server that vanishes without closing the connection is noticed after two of these.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
-const RECONNECT_DELAY_MAX: Duration = Duration::from_secs(1);
+const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(250);
 const CONNECTED_POLL: Duration = Duration::from_millis(10);
 
 /// Why a connection could not be opened.
@@ -157,6 +157,16 @@ impl Connection {
         self.breaks.clone()
     }
 
+    /// Ends when the connection breaks for the first time from now on.
+    pub(super) fn broken(&self) -> impl Future<Output = ()> + Send + use<> {
+        let mut breaks = self.breaks();
+        breaks.borrow_and_update();
+        async move {
+            // An error means that the connection is closed for good.
+            let _ = breaks.changed().await;
+        }
+    }
+
     pub(super) fn client(&self) -> &Client {
         &self.client
     }
@@ -231,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn reconnecting_starts_at_once_and_slows_down_to_a_second() {
+    fn reconnecting_starts_at_once_and_slows_down() {
         assert_eq!(reconnect_delay(1), Duration::ZERO);
         assert!(reconnect_delay(3) <= Duration::from_millis(50));
         assert_eq!(reconnect_delay(1_000_000), RECONNECT_DELAY_MAX);

@@ -9,7 +9,8 @@ use bytes::Bytes;
 use super::connect::Connection;
 use super::message::{Headers, StoredEvent, StoredMessage, put};
 use super::publish_retry::{NeverTaken, until_stored};
-use super::pull::{InfoError, PullReader, PullSpec, ReadError, stream_info};
+use super::pull::{PullReader, PullSpec, ReadError};
+use super::stream_state::{InfoError, stream_info};
 use super::streams::{DEAD_LETTERS, EVENTS};
 use crate::clock::Millis;
 

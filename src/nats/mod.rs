@@ -5,29 +5,41 @@
 //! * [`streams`]: the three streams, created or verified
 //! * [`message`]: a message as a stream holds it
 //! * [`reader`]: events of one partition, in order, each once
+//! * [`event_feed`]: one consumer of all events, dealt out to the partitions
 //! * [`log_reader`]: the log of one partition, up to a sequence
+//! * [`log_write`]: what is written to a log
 //! * [`chain`]: the log as a chain that only its owner can extend
 //! * [`dead_letters`]: rejected events, kept and named
 //! * [`publish`]: events to the engine, and the live feed from it
 
 pub mod chain;
+mod chain_error;
+mod chain_pace;
 mod chain_wire;
 pub mod connect;
 pub mod dead_letters;
+pub mod event_feed;
 pub mod log_reader;
+mod log_tail;
+pub mod log_write;
 pub mod message;
 pub mod publish;
 mod publish_retry;
 mod pull;
 mod pull_careful;
+mod pull_open;
+mod pull_place;
 pub mod reader;
 pub mod server;
+mod stream_state;
 pub mod streams;
 
-pub use chain::{Chain, ChainError, ChainState, LogWrite};
+pub use chain::Chain;
+pub use chain_error::{ChainError, ChainState};
 pub use connect::{ConnectError, Connection};
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
 pub use log_reader::LogReader;
+pub use log_write::LogWrite;
 pub use message::{Headers, LogMessage, StoredEvent, StoredMessage};
 pub use publish::{EventPublisher, LiveFeed, LiveMessage, PublishError, Stored};
 pub use pull::ReadError;

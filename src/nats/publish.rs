@@ -7,7 +7,8 @@ use async_nats::jetstream::context::PublishAckFuture;
 use async_nats::{HeaderMap, Subscriber};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
+use tokio::task::JoinHandle;
 
 use super::connect::Connection;
 use super::message::{Headers, put};
@@ -62,8 +63,8 @@ impl EventPublisher {
         }
     }
 
-    /// Waits for a free slot and sends; the returned value waits for the acknowledgement, and gives the
-    /// slot back when it has come or is no longer waited for.
+    /// Waits for a free slot and sends; the returned value waits for the acknowledgement. The slot comes
+    /// free when that, or an error, has come, whether or not it is waited for.
     pub async fn publish(
         &self,
         subject: &str,
@@ -77,6 +78,7 @@ impl EventPublisher {
             put(&mut map, name, value);
         }
         let jetstream = self.connection.jetstream();
+        let broken = self.connection.broken();
         let sent = if map.is_empty() {
             jetstream.publish(subject.to_owned(), payload).await
         } else {
@@ -84,42 +86,55 @@ impl EventPublisher {
                 .publish_with_headers(subject.to_owned(), map, payload)
                 .await
         };
+        let subject = subject.to_owned();
         match sent {
-            Ok(ack) => Ok(Unacknowledged {
-                ack,
-                subject: subject.to_owned(),
-                _slot: slot,
-            }),
-            Err(error) => {
-                let (subject, reason) = (subject.to_owned(), error.to_string());
-                Err(PublishError::NotSent { subject, reason })
+            Ok(ack) => {
+                // A task of its own, so that the slot comes free even if nobody looks at the answer yet.
+                let task = tokio::spawn(async move {
+                    let answer = acknowledged(ack, broken).await;
+                    drop(slot);
+                    answer
+                });
+                Ok(Unacknowledged { task, subject })
             }
+            Err(error) => Err(PublishError::NotSent {
+                subject,
+                reason: error.to_string(),
+            }),
         }
+    }
+}
+
+async fn acknowledged(
+    ack: PublishAckFuture,
+    broken: impl Future<Output = ()>,
+) -> Result<Stored, String> {
+    tokio::select! {
+        biased;
+        answer = tokio::time::timeout(ACK_TIMEOUT, ack.into_future()) => match answer {
+            Ok(Ok(ack)) => Ok(Stored { sequence: ack.sequence, duplicate: ack.duplicate }),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no acknowledgement within {} s", ACK_TIMEOUT.as_secs())),
+        },
+        () = broken => Err("the connection broke".to_owned()),
     }
 }
 
 /// An event that was sent and not yet acknowledged.
 #[derive(Debug)]
 pub struct Unacknowledged {
-    ack: PublishAckFuture,
+    task: JoinHandle<Result<Stored, String>>,
     subject: String,
-    _slot: OwnedSemaphorePermit,
 }
 
 impl Unacknowledged {
     /// Waits until the server says that it is stored.
     pub async fn stored(self) -> Result<Stored, PublishError> {
-        let reason = match tokio::time::timeout(ACK_TIMEOUT, self.ack.into_future()).await {
-            Ok(Ok(ack)) => {
-                return Ok(Stored {
-                    sequence: ack.sequence,
-                    duplicate: ack.duplicate,
-                });
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => format!("no acknowledgement within {} s", ACK_TIMEOUT.as_secs()),
-        };
-        Err(PublishError::NotAcknowledged {
+        let answer = self
+            .task
+            .await
+            .unwrap_or_else(|error| Err(error.to_string()));
+        answer.map_err(|reason| PublishError::NotAcknowledged {
             subject: self.subject,
             reason,
         })

@@ -9,35 +9,24 @@
 //! The reader trusts nothing but stream sequences: whatever makes it doubt, it drops its consumer and
 //! opens another from the first sequence that it has not handed out.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use async_nats::jetstream::consumer::pull;
-use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, ReplayPolicy};
-use async_nats::jetstream::{ErrorCode, stream::Info as StreamInfo};
-use async_nats::{Message, StatusCode, Subscriber};
-use bytes::Bytes;
+use async_nats::{Message, StatusCode};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::watch;
 
 use super::connect::Connection;
 use super::message::StoredMessage;
-use super::pull_careful;
+use super::pull_open::{self, Open, Opened};
+use super::pull_place::Place;
 
 /// Messages that one request to the server asks for.
-const PULL_MESSAGES: usize = 1_000;
+pub(super) const PULL_MESSAGES: usize = 1_000;
 /// Fewer than this many on the way: ask for more, so that the flow never stops.
 const PULL_LOW_WATER: usize = 500;
-/// Bytes that one request asks for, unless a single message may be larger.
-const PULL_BYTES: usize = 4 * 1024 * 1024;
-/// How long a request waits at the server; then the reader asks again.
-const PULL_EXPIRES: Duration = Duration::from_secs(60);
-/// How often the server says that a request still waits.
-const PULL_HEARTBEAT: Duration = Duration::from_secs(3);
 /// Silence after which the consumer counts as lost.
 const PULL_SILENCE_MAX: Duration = Duration::from_secs(7);
-/// How long the server keeps a consumer that nobody asks.
-const CONSUMER_INACTIVE: Duration = Duration::from_secs(30);
 /// How often in a row the stream must be found missing before that is believed: a broker that has just
 /// started may not have found its streams yet.
 const STREAM_MISSING_MAX: u32 = 8;
@@ -46,7 +35,7 @@ const REOPEN_DELAY_MAX: Duration = Duration::from_secs(1);
 const BREAKS_BEFORE_CAREFUL: u32 = 2;
 
 /// Why reading cannot go on, ever. Everything else heals by itself.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 pub enum ReadError {
     /// The stream does not exist (any more).
     #[error("read the stream {stream}: it is not there; was it deleted?")]
@@ -83,34 +72,6 @@ pub(super) struct PullSpec {
     pub(super) filters: Vec<String>,
     pub(super) headers_only: bool,
 }
-
-/// An open consumer.
-struct Open {
-    subscriber: Subscriber,
-    inbox: String,
-    /// Where to ask for messages.
-    ask: String,
-    ask_payload: Bytes,
-    /// Sequence of the last message that the consumer sent; a gap means that one was lost on the way.
-    consumer_sequence: u64,
-    /// Messages asked for that have not come yet.
-    wanted: usize,
-    /// Since when nothing has come, while something should.
-    silent_since: Option<Instant>,
-    /// How many messages the filter matched beyond `next` when it was opened.
-    pending: u64,
-}
-
-pub(super) enum Opened {
-    Consumer(Box<OpenParts>),
-    /// Messages read one by one, since the client library cannot parse one of them.
-    Careful(Vec<StoredMessage>),
-    Failed(String),
-    StreamMissing,
-    Fatal(ReadError),
-}
-
-pub(super) struct OpenParts(Open);
 
 pub(super) struct PullReader {
     connection: Connection,
@@ -177,10 +138,6 @@ impl PullReader {
 
     pub(super) fn reopened(&self) -> u64 {
         self.reopened
-    }
-
-    pub(super) fn connection(&self) -> &Connection {
-        &self.connection
     }
 
     /// Waits for at least one message and returns what is there, up to `max`.
@@ -347,7 +304,7 @@ impl PullReader {
             };
             let careful = self.broke_at.0 == self.next && self.broke_at.1 >= BREAKS_BEFORE_CAREFUL;
             self.breaks.borrow_and_update();
-            let opening = open(
+            let opening = pull_open::open(
                 self.connection.clone(),
                 self.spec.clone(),
                 self.next,
@@ -365,13 +322,13 @@ impl PullReader {
             self.missing = 0;
         }
         match opened {
-            Opened::Consumer(parts) => {
+            Opened::Consumer(open) => {
                 if self.failures > 0 {
                     tracing::info!(stream = self.spec.stream, "reading again");
                 }
                 self.failures = 0;
-                self.pending = parts.0.pending;
-                self.open = Some(parts.0);
+                self.pending = open.pending;
+                self.open = Some(*open);
             }
             Opened::Careful(messages) => {
                 // Counted anew, so that the next attempt opens a consumer behind them.
@@ -462,178 +419,5 @@ fn accept_status(open: &mut Open, message: &Message) -> Accepted {
             status.map_or_else(|| "no status".to_owned(), |status| status.to_string()),
             message.description.as_deref().unwrap_or("")
         )),
-    }
-}
-
-/// Opens a consumer, or reads the next messages one by one.
-async fn open(
-    connection: Connection,
-    spec: PullSpec,
-    next: u64,
-    delay: Duration,
-    careful: bool,
-) -> Opened {
-    tokio::time::sleep(delay).await;
-    connection.connected().await;
-    let mut breaks = connection.breaks();
-    breaks.borrow_and_update();
-    tokio::select! {
-        opened = try_open(connection, spec, next, careful) => opened,
-        // The answer that is waited for is lost: rather ask again than wait for the time-out.
-        _ = breaks.changed() => Opened::Failed("connection broke".to_owned()),
-    }
-}
-
-async fn try_open(connection: Connection, spec: PullSpec, next: u64, careful: bool) -> Opened {
-    if careful {
-        match pull_careful::read(&connection, &spec, next).await {
-            Ok(messages) if !messages.is_empty() => return Opened::Careful(messages),
-            Ok(_) => {}
-            Err(reason) => return Opened::Failed(reason),
-        }
-    }
-    match stream_info(&connection, spec.stream).await {
-        Ok(info) if info.state.last_sequence.saturating_add(1) < next => {
-            return Opened::Fatal(ReadError::RolledBack {
-                stream: spec.stream,
-                next,
-                last: info.state.last_sequence,
-            });
-        }
-        Ok(_) => {}
-        Err(InfoError::Missing) => return Opened::StreamMissing,
-        Err(InfoError::Other(reason)) => return Opened::Failed(reason),
-    }
-    match open_consumer(&connection, &spec, next).await {
-        Ok(open) => Opened::Consumer(Box::new(OpenParts(open))),
-        Err(reason) => Opened::Failed(reason),
-    }
-}
-
-async fn open_consumer(
-    connection: &Connection,
-    spec: &PullSpec,
-    next: u64,
-) -> Result<Open, String> {
-    let config = pull::Config {
-        deliver_policy: DeliverPolicy::ByStartSequence {
-            start_sequence: next,
-        },
-        ack_policy: AckPolicy::None,
-        replay_policy: ReplayPolicy::Instant,
-        filter_subjects: spec.filters.clone(),
-        headers_only: spec.headers_only,
-        memory_storage: true,
-        num_replicas: 1,
-        inactive_threshold: CONSUMER_INACTIVE,
-        ..pull::Config::default()
-    };
-    let client = connection.client();
-    let inbox = client.new_inbox();
-    let subscriber = client
-        .subscribe(inbox.clone())
-        .await
-        .map_err(|error| error.to_string())?;
-    let consumer = connection
-        .jetstream()
-        .create_consumer_on_stream(config, spec.stream)
-        .await
-        .map_err(|error| error.to_string())?;
-    let info = consumer.cached_info();
-    let ask = pull::BatchConfig {
-        batch: PULL_MESSAGES,
-        expires: Some(PULL_EXPIRES),
-        // A request for fewer bytes than the next message has would never be answered.
-        max_bytes: PULL_BYTES.max(connection.max_payload().saturating_mul(2)),
-        idle_heartbeat: PULL_HEARTBEAT,
-        ..pull::BatchConfig::default()
-    };
-    let ask_payload = serde_json::to_vec(&ask).map_err(|error| error.to_string())?;
-    Ok(Open {
-        subscriber,
-        inbox,
-        ask: format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", spec.stream, info.name),
-        ask_payload: ask_payload.into(),
-        consumer_sequence: 0,
-        wanted: 0,
-        silent_since: None,
-        pending: info.num_pending,
-    })
-}
-
-pub(super) enum InfoError {
-    Missing,
-    Other(String),
-}
-
-/// Asks for a stream's state.
-pub(super) async fn stream_info(
-    connection: &Connection,
-    stream: &str,
-) -> Result<StreamInfo, InfoError> {
-    use async_nats::jetstream::context::GetStreamErrorKind;
-    match connection.jetstream().get_stream(stream).await {
-        Ok(stream) => Ok(stream.cached_info().clone()),
-        Err(error) => match error.kind() {
-            GetStreamErrorKind::JetStream(cause)
-                if cause.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-            {
-                Err(InfoError::Missing)
-            }
-            _ => Err(InfoError::Other(error.to_string())),
-        },
-    }
-}
-
-/// What the acknowledgement subject says of a message, in either format of ADR-15:
-/// `$JS.ACK.[<domain>.<account>.]<stream>.<consumer>.<deliveries>.<stream sequence>.<consumer sequence>.<time>.<pending>[.<token>]`.
-#[derive(Debug, PartialEq, Eq)]
-struct Place {
-    stream_sequence: u64,
-    consumer_sequence: u64,
-    stored_at_ns: i64,
-    pending: u64,
-}
-
-impl Place {
-    fn parse(reply: &str) -> Option<Self> {
-        let tokens = reply.strip_prefix("$JS.ACK.")?;
-        let skip = match tokens.bytes().filter(|byte| *byte == b'.').count() {
-            6 => 3,
-            8.. => 5,
-            _ => return None,
-        };
-        let mut numbers = tokens.split('.').skip(skip);
-        Some(Self {
-            stream_sequence: numbers.next()?.parse().ok()?,
-            consumer_sequence: numbers.next()?.parse().ok()?,
-            stored_at_ns: numbers.next()?.parse().ok()?,
-            pending: numbers.next()?.parse().ok()?,
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Place;
-
-    #[test]
-    fn both_formats_of_an_acknowledgement_subject_are_read() {
-        let place = Place {
-            stream_sequence: 100,
-            consumer_sequence: 7,
-            stored_at_ns: 1_790_230_470_084_404_000,
-            pending: 42,
-        };
-        let short = "$JS.ACK.SCENE_EVENTS.abc.1.100.7.1790230470084404000.42";
-        assert_eq!(Place::parse(short).as_ref(), Some(&place));
-        for long in [
-            "$JS.ACK._.hash.SCENE_EVENTS.abc.1.100.7.1790230470084404000.42",
-            "$JS.ACK.hub.hash.SCENE_EVENTS.abc.1.100.7.1790230470084404000.42.token",
-        ] {
-            assert_eq!(Place::parse(long).as_ref(), Some(&place));
-        }
-        assert_eq!(Place::parse("$JS.ACK.SCENE_EVENTS.abc.1"), None);
-        assert_eq!(Place::parse("_INBOX.x"), None);
     }
 }

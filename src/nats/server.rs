@@ -247,6 +247,7 @@ async fn spawn(
     let folder = tokio::fs::canonicalize(folder)
         .await
         .map_err(failed(folder))?;
+    remove_ports_files(&folder).await;
     let config = folder.join("nats-server.conf");
     tokio::fs::write(&config, config_text(&folder, options, port))
         .await
@@ -278,7 +279,7 @@ async fn spawn(
 /// Waits until the server has written its ports file and answers there with its greeting, which it does
 /// once JetStream has recovered its store.
 async fn wait_until_ready(child: &mut Child, folder: &Path, port: Option<u16>) -> Option<u16> {
-    let ports_file = folder.join(format!("nats-server_{}.ports", child.id()?));
+    let pid = child.id()?;
     let started = monotonic_now();
     while started.elapsed() < READY_TIMEOUT {
         if !matches!(child.try_wait(), Ok(None)) {
@@ -286,10 +287,7 @@ async fn wait_until_ready(child: &mut Child, folder: &Path, port: Option<u16>) -
         }
         let known = match port {
             Some(port) => Some(port),
-            None => tokio::fs::read_to_string(&ports_file)
-                .await
-                .ok()
-                .and_then(|text| port_in(&text)),
+            None => port_of(folder, pid).await,
         };
         if let Some(port) = known
             && greets(port).await
@@ -297,6 +295,35 @@ async fn wait_until_ready(child: &mut Child, folder: &Path, port: Option<u16>) -
             return Some(port);
         }
         tokio::time::sleep(READY_POLL).await;
+    }
+    None
+}
+
+/// A killed server leaves its ports file behind, and a later one may get the same process id.
+async fn remove_ports_files(folder: &Path) {
+    let Ok(mut entries) = tokio::fs::read_dir(folder).await else {
+        return;
+    };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        if entry
+            .path()
+            .extension()
+            .is_some_and(|extension| extension == "ports")
+        {
+            // One that cannot be removed does no harm unless the process id comes again.
+            let _ = tokio::fs::remove_file(entry.path()).await;
+        }
+    }
+}
+
+/// The port that the server with this process id has written down, in a file called after its binary.
+async fn port_of(folder: &Path, pid: u32) -> Option<u16> {
+    let ending = format!("_{pid}.ports");
+    let mut entries = tokio::fs::read_dir(folder).await.ok()?;
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        if entry.file_name().to_string_lossy().ends_with(&ending) {
+            return port_in(&tokio::fs::read_to_string(entry.path()).await.ok()?);
+        }
     }
     None
 }

@@ -28,6 +28,10 @@ const LAYOUT: &str = "1";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const DUPLICATE_WINDOW: Duration = Duration::from_secs(120);
 
+/// Room for the headers that a dead letter has beyond the event's own. Producers' larger messages are
+/// refused by the server.
+const DEAD_LETTER_HEADROOM_BYTES: usize = 16 * 1024;
+
 /// What of the streams is the deployment's choice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamSettings {
@@ -134,7 +138,7 @@ pub async fn ensure_streams(
     if !settings.partitions.is_power_of_two() || settings.partitions > PARTITIONS_MAX {
         return Err(StreamsError::Partitions(settings.partitions));
     }
-    let events_last_sequence = ensure(connection, EVENTS, events(settings)).await?;
+    let events_last_sequence = ensure(connection, EVENTS, events(settings, connection.max_payload())).await?;
     let actions_last_sequence = ensure(connection, ACTIONS, actions(settings)).await?;
     ensure(connection, DEAD_LETTERS, dead_letters(settings)).await?;
     Ok(Streams {
@@ -210,7 +214,7 @@ fn base(stream: &str, subjects: &[&str], settings: &StreamSettings, max_age: Dur
     }
 }
 
-fn events(settings: &StreamSettings) -> Config {
+fn events(settings: &StreamSettings, max_payload: usize) -> Config {
     let subjects = ["scene.events.*.*.*", "scene.broadcast.*"];
     let mut config = base(EVENTS, &subjects, settings, settings.events_max_age);
     config.description = Some("What producers publish, stored by partition and bucket".to_owned());
@@ -221,6 +225,10 @@ fn events(settings: &StreamSettings) -> Config {
             settings.partitions
         ),
     });
+    // What the server stores must fit into the dead letters with their headers.
+    config.max_message_size =
+        i32::try_from(max_payload.saturating_sub(DEAD_LETTER_HEADROOM_BYTES))
+            .unwrap_or(i32::MAX);
     if let Some(bytes) = settings.events_max_bytes {
         config.max_bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         config.discard = DiscardPolicy::New;
@@ -259,121 +267,73 @@ fn dead_letters(settings: &StreamSettings) -> Config {
 /// Each setting that matters to the engine and differs. What else an operator adds (a description, tags for
 /// placement, compression) is theirs.
 fn compare(have: &Config, want: &Config) -> Vec<Difference> {
-    let mut differences = Vec::new();
-    let mut field = |field: &'static str, have: String, want: String| {
-        if have != want {
-            differences.push(Difference { field, have, want });
-        }
-    };
-    let sorted = |config: &Config| {
-        let mut subjects = config.subjects.clone();
-        subjects.sort();
-        subjects.join(", ")
-    };
-    let transform = |config: &Config| match &config.subject_transform {
-        Some(transform) => format!("{} -> {}", transform.source, transform.destination),
-        None => "none".to_owned(),
-    };
-    let republish = |config: &Config| match &config.republish {
-        Some(to) if to.headers_only => format!("{} -> {}, headers only", to.source, to.destination),
-        Some(to) => format!("{} -> {}", to.source, to.destination),
-        None => "none".to_owned(),
-    };
-    let metadata = |config: &Config, key: &str| {
-        config
-            .metadata
-            .get(key)
-            .map_or("none", String::as_str)
-            .to_owned()
-    };
-    let limit = |limit: i64| {
-        if limit <= 0 {
-            "none".to_owned()
-        } else {
-            limit.to_string()
-        }
-    };
-    let age = |age: Duration| {
-        if age.is_zero() {
-            "unlimited".to_owned()
-        } else {
-            format!("{} s", age.as_secs_f64())
-        }
-    };
+    let pairs = settings_of(have).into_iter().zip(settings_of(want));
+    pairs
+        .filter(|((_, have), (_, want))| have != want)
+        .map(|((field, have), (_, want))| Difference { field, have, want })
+        .collect()
+}
 
-    field(
-        PARTITIONS_KEY,
-        metadata(have, PARTITIONS_KEY),
-        metadata(want, PARTITIONS_KEY),
-    );
-    field(
-        LAYOUT_KEY,
-        metadata(have, LAYOUT_KEY),
-        metadata(want, LAYOUT_KEY),
-    );
-    field("subjects", sorted(have), sorted(want));
-    field("subject_transform", transform(have), transform(want));
-    field("republish", republish(have), republish(want));
-    field(
-        "retention",
-        format!("{:?}", have.retention),
-        format!("{:?}", want.retention),
-    );
-    field(
-        "storage",
-        format!("{:?}", have.storage),
-        format!("{:?}", want.storage),
-    );
-    field(
-        "discard",
-        format!("{:?}", have.discard),
-        format!("{:?}", want.discard),
-    );
-    field(
-        "num_replicas",
-        have.num_replicas.to_string(),
-        want.num_replicas.to_string(),
-    );
-    field("max_age", age(have.max_age), age(want.max_age));
-    field("max_bytes", limit(have.max_bytes), limit(want.max_bytes));
-    field(
-        "max_msgs",
-        limit(have.max_messages),
-        limit(want.max_messages),
-    );
-    field(
-        "max_msgs_per_subject",
-        limit(have.max_messages_per_subject),
-        limit(want.max_messages_per_subject),
-    );
-    field(
-        "max_msg_size",
-        limit(have.max_message_size.into()),
-        limit(want.max_message_size.into()),
-    );
-    field(
-        "max_consumers",
-        limit(have.max_consumers.into()),
-        limit(want.max_consumers.into()),
-    );
-    field(
-        "duplicate_window",
-        age(have.duplicate_window),
-        age(want.duplicate_window),
-    );
-    field("no_ack", have.no_ack.to_string(), want.no_ack.to_string());
-    field("sealed", have.sealed.to_string(), want.sealed.to_string());
-    field(
-        "allow_direct",
-        have.allow_direct.to_string(),
-        want.allow_direct.to_string(),
-    );
-    field(
-        "allow_atomic",
-        have.allow_atomic_publish.to_string(),
-        want.allow_atomic_publish.to_string(),
-    );
-    differences
+/// The settings that matter, by their name in the server's configuration, in words.
+fn settings_of(config: &Config) -> Vec<(&'static str, String)> {
+    let mut subjects = config.subjects.clone();
+    subjects.sort();
+    let transform = config.subject_transform.as_ref();
+    let transform = transform.map(|to| format!("{} -> {}", to.source, to.destination));
+    let metadata = |key: &str| or_none(config.metadata.get(key).cloned());
+    let per_subject = config.max_messages_per_subject;
+    let atomic = config.allow_atomic_publish;
+    vec![
+        (PARTITIONS_KEY, metadata(PARTITIONS_KEY)),
+        (LAYOUT_KEY, metadata(LAYOUT_KEY)),
+        ("subjects", subjects.join(", ")),
+        ("subject_transform", or_none(transform)),
+        (
+            "republish",
+            or_none(config.republish.as_ref().map(republish)),
+        ),
+        ("retention", format!("{:?}", config.retention)),
+        ("storage", format!("{:?}", config.storage)),
+        ("discard", format!("{:?}", config.discard)),
+        ("num_replicas", config.num_replicas.to_string()),
+        ("max_age", age(config.max_age)),
+        ("max_bytes", limit(config.max_bytes)),
+        ("max_msgs", limit(config.max_messages)),
+        ("max_msgs_per_subject", limit(per_subject)),
+        ("max_msg_size", limit(config.max_message_size.into())),
+        ("max_consumers", limit(config.max_consumers.into())),
+        ("duplicate_window", age(config.duplicate_window)),
+        ("no_ack", config.no_ack.to_string()),
+        ("sealed", config.sealed.to_string()),
+        ("allow_direct", config.allow_direct.to_string()),
+        ("allow_atomic", atomic.to_string()),
+    ]
+}
+
+fn or_none(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "none".to_owned())
+}
+
+fn republish(to: &Republish) -> String {
+    let headers_only = if to.headers_only {
+        ", headers only"
+    } else {
+        ""
+    };
+    format!("{} -> {}{headers_only}", to.source, to.destination)
+}
+
+/// The server stores 0 or −1 for "no limit".
+fn limit(limit: i64) -> String {
+    or_none((limit > 0).then(|| limit.to_string()))
+}
+
+fn age(age: Duration) -> String {
+    if age.is_zero() {
+        "unlimited".to_owned()
+    } else {
+        format!("{} s", age.as_secs_f64())
+    }
 }
 
 #[cfg(test)]
@@ -415,7 +375,7 @@ mod tests {
 
     #[test]
     fn a_size_limit_refuses_new_events_and_never_drops_unread_ones() {
-        let unlimited = events(&StreamSettings::default());
+        let unlimited = events(&StreamSettings::default(), 1 << 20);
         assert_eq!(
             (unlimited.discard, unlimited.max_bytes),
             (DiscardPolicy::Old, -1)
@@ -424,7 +384,7 @@ mod tests {
             events_max_bytes: Some(1 << 30),
             ..StreamSettings::default()
         };
-        let limited = events(&settings);
+        let limited = events(&settings, 1 << 20);
         assert_eq!(
             (limited.discard, limited.max_bytes),
             (DiscardPolicy::New, 1 << 30)

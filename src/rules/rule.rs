@@ -21,6 +21,8 @@ pub struct Rule {
     pub(super) functions: AST,
     /// Whether `action` takes the variant.
     pub(super) takes_variant: bool,
+    /// Where `when` and `action` stand: line and column.
+    pub(super) places: [Option<(usize, usize)>; 2],
 }
 
 /// What a function of a rule failed with.
@@ -190,9 +192,12 @@ impl Rule {
             }
             other => without_position(other),
         };
+        // An error of a limit has no place of its own: the function's must do.
+        let place = position.line().zip(position.position());
+        let place = place.or(self.places[usize::from(function == "action")]);
         RuleError {
-            line: position.line(),
-            column: position.position(),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
             ..self.error(function, message)
         }
     }

@@ -242,6 +242,7 @@ fn rule(engine: &Engine, source: &Source, schema: &Schema) -> Result<Rule, Vec<D
             file: source.path.clone(),
             functions: functions(&ast, &source.path),
             takes_variant,
+            places: ["when", "action"].map(|name| place_of_function(&source.text, name)),
         }),
         _ => Err(faults),
     }

@@ -3,7 +3,7 @@
 use crate::action::Verdict;
 use crate::decode::Reason;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts,
     Registry, TextEncoder,
 };
 
@@ -42,8 +42,8 @@ pub struct Metrics {
     pub event_to_action_seconds: Histogram,
     /// Customers in memory.
     pub customers: IntGauge,
-    /// Events stored and not yet read, by partition.
-    pub pending: IntGaugeVec,
+    /// Events stored and not yet read.
+    pub pending: IntGauge,
     /// How often a reader had to start its consumer anew.
     pub readers_reopened: IntCounter,
     /// Partitions that have caught up with their events since the start.
@@ -84,7 +84,7 @@ impl Metrics {
             commit_seconds: c.histogram("commit_seconds", "Time until a batch's decisions are acknowledged."),
             event_to_action_seconds: c.histogram("event_to_action_seconds", "Time from an event's store timestamp to the acknowledgement of its action."),
             customers: c.gauge("customers", "Customers in memory."),
-            pending: c.gauges("pending_events", "Events stored and not yet read.", &["partition"]),
+            pending: c.gauge("pending_events", "Events stored and not yet read."),
             readers_reopened: c.counter("readers_reopened_total", "How often a reader had to start its consumer anew."),
             partitions_ready: c.gauge("partitions_ready", "Partitions that have caught up with their events since the start."),
             partitions_owned: c.gauge("partitions_owned", "Partitions this engine owns."),
@@ -162,10 +162,6 @@ impl Catalogue<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.register(IntGauge::with_opts(opts(name, help)).expect(VALID))
-    }
-
-    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-        self.register(IntGaugeVec::new(opts(name, help), labels).expect(VALID))
     }
 
     fn histogram(&self, name: &str, help: &str) -> Histogram {
