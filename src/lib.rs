@@ -36,6 +36,7 @@ pub mod policy;
 pub mod registry;
 pub mod replay;
 pub mod rules;
+pub mod schema;
 pub mod simulate;
 pub mod state;
 pub mod telemetry;
