@@ -72,7 +72,7 @@ impl Source {
         let whole =
             path.starts_with("tests/") || path.ends_with("/tests.rs") || path.contains("/tests/");
         let test_parts = if whole && path.starts_with("src/") {
-            vec![0..masked.len()]
+            std::iter::once(0..masked.len()).collect()
         } else {
             test_parts(&masked)
         };
