@@ -378,13 +378,9 @@ impl Case<'_> {
         let variant = policy::variant(terms, &self.input.event.customer);
         let body = match self.rules.action(rule, self.moment, variant) {
             Ok(None) => return Verdict::None,
-            Ok(Some(returned)) => Body::check(returned).map_err(|message| RuleError {
-                file: rule.file.clone(),
-                function: "action",
-                line: None,
-                column: None,
-                message,
-            }),
+            Ok(Some(returned)) => {
+                Body::check(returned).map_err(|message| rule.error("action", message))
+            }
             Err(error) => Err(error),
         };
         let body = match body {

@@ -9,7 +9,6 @@ use crate::event::{
 };
 use crate::money::{Money, MoneyError, Rates};
 use rust_decimal::Decimal;
-use std::str::FromStr;
 
 /// The most attributes, segments or channels one profile event may carry.
 const PROFILE_ITEMS_MAX: usize = 256;
@@ -199,8 +198,8 @@ impl Typing {
     ) -> Result<(Money, Decimal), Rejection> {
         let invalid = |why: &str| Rejection::new(Reason::InvalidValue, format!("`{path}` {why}"));
         let original = match value {
-            Value::Text(text) => Decimal::from_str(text)
-                .map_err(|_| invalid("is not a decimal number such as \"128.50\""))?,
+            Value::Text(text) => plain_decimal(text)
+                .ok_or_else(|| invalid("is not a decimal number such as \"128.50\""))?,
             other => other
                 .as_decimal()
                 .ok_or_else(|| wrong_type(path, "a decimal as text or number", other))?,
@@ -224,6 +223,17 @@ impl Typing {
             .map(|base| (base, original))
             .ok_or_else(|| invalid("is out of range in base currency"))
     }
+}
+
+/// Reads digits with at most one sign and one point, and nothing that would be rounded away.
+fn plain_decimal(text: &str) -> Option<Decimal> {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let plain = match unsigned.split_once('.') {
+        Some((whole, fraction)) => digits(whole) && digits(fraction),
+        None => digits(unsigned),
+    };
+    plain.then(|| Decimal::from_str_exact(text).ok()).flatten()
 }
 
 fn optional(fields: &[Field]) -> Vec<Field> {
