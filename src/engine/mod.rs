@@ -113,10 +113,9 @@ impl Engine {
         let taken = take_over(&reading, &committing, &config, &owner).await?;
         metrics.partitions_owned.set(i64::from(config.partitions));
         let dead_letters = DeadLetters::new(&committing);
-        let first_open = taken.iter().map(|(_, r)| r.through() + 1).min();
         let shared = Arc::new(Shared {
             decoder: decoder(&config, &committing),
-            known_dead: dead_letters.known_since(first_open.unwrap_or(0)).await?,
+            known_dead: dead_letters.known_since(0).await?,
             dead_letters,
             registry: registry.clone(),
             metrics: metrics.clone(),
