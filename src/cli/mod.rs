@@ -9,6 +9,7 @@ mod dlq;
 mod replay;
 mod run;
 mod runtime;
+mod schema;
 mod settings;
 mod simulate;
 
@@ -41,6 +42,8 @@ enum Command {
     Replay(replay::Replay),
     /// Events that were refused: list them, or send them again.
     Dlq(dlq::Dlq),
+    /// Print the contracts for machines: AsyncAPI, and JSON Schema of events and actions.
+    Schema(schema::Schema),
     /// Publish the traffic of simulated customers to NATS.
     Simulate(simulate::Simulate),
 }
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Dlq(command) => command.run(),
+        Command::Schema(command) => command.run(),
         Command::Simulate(command) => command.run(),
     };
     result.unwrap_or_else(|error| {

@@ -15,7 +15,7 @@ pub(super) struct Run {
     settings: Settings,
     #[command(flatten)]
     nats: NatsSettings,
-    /// Folder for the engine's own data [default: data]
+    /// Folder for checkpoints; this version keeps none and folds the streams at each start [default: data]
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
     /// Address of the HTTP server [default: 127.0.0.1:8080]

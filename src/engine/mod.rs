@@ -1,12 +1,12 @@
 //! Wires the stages: registry, streams, one worker a partition, HTTP; and stops them in order.
 
-mod health;
 mod worker;
 
 use crate::clock::{format_rfc3339, now_ms};
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::durable::{LogError, OwnerRecord, Recovery};
+use crate::health::Health;
 use crate::http::{self, HttpError};
 use crate::nats::{
     Chain, ChainError, ConnectError, Connection, DeadLetterError, DeadLetters, EventReader, ReadError,
@@ -15,7 +15,6 @@ use crate::nats::{
 use crate::registry::{RegistryError, RuleRegistry, Watcher};
 use crate::state::Customers;
 use crate::telemetry::Metrics;
-pub use health::Health;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -114,10 +113,9 @@ impl Engine {
         let taken = take_over(&reading, &committing, &config, &owner).await?;
         metrics.partitions_owned.set(i64::from(config.partitions));
         let dead_letters = DeadLetters::new(&committing);
-        let first_open = taken.iter().map(|(_, r)| r.through() + 1).min();
         let shared = Arc::new(Shared {
             decoder: decoder(&config, &committing),
-            known_dead: dead_letters.known_since(first_open.unwrap_or(0)).await?,
+            known_dead: dead_letters.known_since(0).await?,
             dead_letters,
             registry: registry.clone(),
             metrics: metrics.clone(),

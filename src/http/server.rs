@@ -1,7 +1,7 @@
 //! The HTTP server and its routes.
 
 use super::api;
-use crate::engine::Health;
+use crate::health::Health;
 use crate::registry::RuleRegistry;
 use crate::state::Customers;
 use crate::telemetry::{CONTENT_TYPE, Metrics};

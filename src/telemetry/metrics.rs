@@ -20,7 +20,7 @@ const LATENCY_SECONDS: [f64; 17] = [
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Events by type (undeclared ones as `other`) that were applied to state.
+    /// Decoded events by type; undeclared ones as `other`.
     pub events: IntCounterVec,
     /// Events whose source and id were seen before.
     pub duplicates: IntCounter,
@@ -73,7 +73,7 @@ impl Metrics {
         let registry = Registry::new();
         let c = Catalogue(&registry);
         let metrics = Self {
-            events: c.counters("events_total", "Events applied to state, by type.", &["type"]),
+            events: c.counters("events_total", "Events decoded, by type; undeclared types as other.", &["type"]),
             duplicates: c.counter("duplicate_events_total", "Events whose source and id were seen before."),
             rejected: c.counters("rejected_events_total", "Events refused and kept in SCENE_DLQ, by reason.", &["reason"]),
             verdicts: c.counters("verdicts_total", "What became of each rule at each event it listens to.", &["rule", "verdict"]),
