@@ -144,7 +144,7 @@ impl Demo {
             let _ = tokio::time::timeout(LAST_ACTIONS, last).await;
         }
         screen.line("");
-        screen.progress("stopping …");
+        screen.progress("stopping");
         let summary = Summary {
             opening,
             all: traffic.deliveries().clone(),

@@ -392,8 +392,13 @@ impl Simulation {
             "abandoned" => "gives up a basket of",
             _ => "gets back",
         };
+        let means = match tender {
+            "own_account" => "from our account",
+            "other_bank" => "with another bank's card",
+            _ => "with a wallet",
+        };
         let story = format!(
-            "{} {verb} ¥{} at {}, {}, with {tender}",
+            "{} {verb} ¥{} at {}, {}, {means}",
             customer.introduction(),
             decimal(basket.cents),
             basket.merchant().name.latin,

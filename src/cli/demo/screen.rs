@@ -78,7 +78,7 @@ impl Screen {
         } = line;
         if !self.terminal {
             self.line(&format!(
-                "{time}  {scene}  {story}  →  {rule}  {channel}  “{text}”  {took}"
+                "{time}  {scene}  {story}  →  {rule} by {channel}: {text}  [{took}]"
             ));
             return;
         }

@@ -88,7 +88,7 @@ impl Summary {
         screen.line("latency: from just before an event is published until its action is received");
         screen.line("");
         for (what, text) in self.facts() {
-            screen.line(&format!("{what:<14}{text}"));
+            screen.line(&format!("{what:<16}{text}"));
         }
         let silent: Vec<&str> = (self.tally.scenes.iter())
             .filter(|(_, latencies)| latencies.count() == 0)
@@ -117,6 +117,10 @@ impl Summary {
                     grouped(self.opening.acked),
                     self.all.troubles(),
                 ),
+            ),
+            (
+                "stored by NATS",
+                format!("acknowledged within {}", self.all.acks.summary()),
             ),
             ("channels", list(channels.map(|(c, n)| (c.as_str(), Some(n))))),
             (
