@@ -35,6 +35,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("health", &["nats", "rules"]),
     ("http", &["health", "registry", "rules", "telemetry"]),
     ("simulate", &["decode"]),
+    // Describes what goes over the wire, so it names those who write and read it.
+    ("schema", &["decode", "nats"]),
     // Those that put all together.
     ("engine", EVERYTHING),
     ("demo", EVERYTHING),
