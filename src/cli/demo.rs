@@ -231,7 +231,9 @@ impl Demo {
 /// Whether the demo has shown what it is for.
 fn verdict(summary: &Summary) -> anyhow::Result<ExitCode> {
     if summary.tally.sent() == 0 {
-        bail!("no action was seen: do the rules fit the simulated traffic, and was there time enough?");
+        bail!(
+            "no action was seen: do the rules fit the simulated traffic, and was there time enough?"
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -37,9 +37,7 @@ pub(super) fn event(
             let facts = facts(&declared.name, &declared.fields, &typed, schema)?;
             (declared.name.clone(), typed, facts)
         }
-        None if is_event_type(&kind) => {
-            (kind.into(), Value::Null, Facts::Other(Kept::default()))
-        }
+        None if is_event_type(&kind) => (kind.into(), Value::Null, Facts::Other(Kept::default())),
         None => {
             return Err(Rejection::new(
                 Reason::TypeMismatch,
@@ -207,7 +205,9 @@ impl Typing {
         if *kind == FieldKind::Money && original.is_sign_negative() && !original.is_zero() {
             return Err(Rejection::new(
                 Reason::NegativeAmount,
-                format!("`{path}` is {original}: an amount is never below zero; say the direction or the stage instead"),
+                format!(
+                    "`{path}` is {original}: an amount is never below zero; say the direction or the stage instead"
+                ),
             ));
         }
         let exact = Money::exact(original).map_err(|error| match error {
@@ -246,12 +246,7 @@ fn optional(fields: &[Field]) -> Vec<Field> {
         .collect()
 }
 
-fn facts(
-    kind: &str,
-    fields: &[Field],
-    data: &Value,
-    schema: &Schema,
-) -> Result<Facts, Rejection> {
+fn facts(kind: &str, fields: &[Field], data: &Value, schema: &Schema) -> Result<Facts, Rejection> {
     let text = |name: &str| data.get(name).and_then(Value::as_text).map(Box::from);
     let inner = |record: &str, name: &str| {
         data.get(record)
@@ -325,7 +320,8 @@ fn profile(data: &Value, schema: &Schema) -> Result<ProfileChange, Rejection> {
     for (name, value) in members(data, "data.attributes", "attributes")? {
         let declared = schema.attribute(name);
         let fits = match (declared, value) {
-            (_, Value::Null) | (None, Value::Bool(_) | Value::Int(_) | Value::Decimal(_) | Value::Text(_)) => true,
+            (_, Value::Null)
+            | (None, Value::Bool(_) | Value::Int(_) | Value::Decimal(_) | Value::Text(_)) => true,
             (Some(FieldKind::Number), value) => value.as_decimal().is_some(),
             (Some(FieldKind::Boolean), value) => value.as_bool().is_some(),
             (Some(_), value) => value.as_text().is_some(),

@@ -9,8 +9,8 @@ use crate::durable::{LogError, OwnerRecord, Recovery};
 use crate::health::Health;
 use crate::http::{self, HttpError};
 use crate::nats::{
-    Chain, ChainError, ConnectError, Connection, DeadLetterError, DeadLetters, EventReader, ReadError,
-    StreamSettings, StreamsError, ensure_streams,
+    Chain, ChainError, ConnectError, Connection, DeadLetterError, DeadLetters, EventReader,
+    ReadError, StreamSettings, StreamsError, ensure_streams,
 };
 use crate::registry::{RegistryError, RuleRegistry, Watcher};
 use crate::state::Customers;
@@ -282,8 +282,9 @@ async fn take_over(
             while let Some(messages) = log.next_batch(LOG_BATCH_MAX).await? {
                 for message in messages {
                     let header = |name: &str| message.headers.get(name);
-                    let item = crate::durable::log::read(message.sequence, header, &message.payload)
-                        .map_err(|source| EngineError::Log { partition, source })?;
+                    let item =
+                        crate::durable::log::read(message.sequence, header, &message.payload)
+                            .map_err(|source| EngineError::Log { partition, source })?;
                     recovery.take(item);
                 }
             }

@@ -60,10 +60,7 @@ fn rule(rule: &Rule, sources: &Sources) -> Value {
     })
 }
 
-pub(super) async fn customer(
-    State(sources): State<Sources>,
-    Path(id): Path<String>,
-) -> Response {
+pub(super) async fn customer(State(sources): State<Sources>, Path(id): Path<String>) -> Response {
     match sources.customers.get(&id) {
         Some(customer) => Json(state(&id, &customer, sources.customers.names())).into_response(),
         None => {
@@ -77,7 +74,9 @@ fn state(id: &str, customer: &Customer, names: &Names) -> Value {
     let profile = &customer.profile;
     let word = |name| names.word(name).to_string();
     let flags = |items: &mut dyn Iterator<Item = (crate::state::Name, bool)>| -> Map<_, _> {
-        items.map(|(name, flag)| (word(name), flag.into())).collect()
+        items
+            .map(|(name, flag)| (word(name), flag.into()))
+            .collect()
     };
     let attributes: Map<String, Value> = profile
         .attributes()

@@ -49,7 +49,8 @@ pub(super) fn read(
 
 fn rule_map(engine: &Engine, source: &Source, ast: &AST) -> Result<Map, Diagnostic> {
     let fault = |message: String| Diagnostic::whole(&source.path, &source.text, message);
-    let example = "begin the file with `const RULE = #{ on: \"merchant.checkout\", channels: [\"push\"] };`";
+    let example =
+        "begin the file with `const RULE = #{ on: \"merchant.checkout\", channels: [\"push\"] };`";
     let mut scope = Scope::new();
     engine
         .run_ast_with_scope(&mut scope, &ast.clone_statements_only())
@@ -135,11 +136,17 @@ impl Header<'_> {
             name,
             on: self.on(schema),
             scene: self.text("scene").map(Into::into),
-            starts: self.parsed("starts", "a date such as \"2026-11-01\"", |t| t.parse().ok()),
+            starts: self.parsed("starts", "a date such as \"2026-11-01\"", |t| {
+                t.parse().ok()
+            }),
             ends: self.parsed("ends", "a date such as \"2027-01-01\"", |t| t.parse().ok()),
             hours: self.parsed("hours", "hours such as \"10:00-22:00\"", Hours::parse),
             days: self
-                .parsed("days", "days such as \"mon-fri\" or \"sat,sun\"", Days::parse)
+                .parsed(
+                    "days",
+                    "days such as \"mon-fri\" or \"sat,sun\"",
+                    Days::parse,
+                )
                 .unwrap_or(Days::ALL),
             audience: self.texts("audience"),
             channels: self.channels(),

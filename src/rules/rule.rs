@@ -101,9 +101,9 @@ impl Rule {
     /// Whether the rule's condition holds.
     pub(super) fn when(&self, engine: &Engine, moment: &Moment<'_>) -> Result<bool, RuleError> {
         let returned = self.call(engine, "when", moment, None)?;
-        returned.as_bool().map_err(|found| {
-            self.error("when", format!("must return true or false, not {found}"))
-        })
+        returned
+            .as_bool()
+            .map_err(|found| self.error("when", format!("must return true or false, not {found}")))
     }
 
     /// What the rule says; `None` for nothing.

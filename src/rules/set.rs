@@ -258,9 +258,12 @@ fn place_of_function(text: &str, name: &str) -> Option<(usize, usize)> {
     text.lines().enumerate().find_map(|(at, line)| {
         let rest = line.trim_start().strip_prefix("fn ")?.trim_start();
         let rest = rest.strip_prefix(name)?;
-        rest.trim_start()
-            .starts_with('(')
-            .then(|| (at + 1, line.chars().count() - line.trim_start().chars().count() + 4))
+        rest.trim_start().starts_with('(').then(|| {
+            (
+                at + 1,
+                line.chars().count() - line.trim_start().chars().count() + 4,
+            )
+        })
     })
 }
 

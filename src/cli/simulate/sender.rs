@@ -200,7 +200,9 @@ impl Sender {
                 }
                 self.deliveries.failed += 1;
                 if self.deliveries.failed == 1 {
-                    eprintln!("an event was given up after {ATTEMPTS_MAX} attempts: failed to {error}");
+                    eprintln!(
+                        "an event was given up after {ATTEMPTS_MAX} attempts: failed to {error}"
+                    );
                 }
             }
         }

@@ -96,7 +96,11 @@ pub(crate) async fn stream_messages(
                 .flat_map(async_nats::HeaderMap::iter)
                 .map(|(name, values)| (name.to_string(), values[0].to_string()))
                 .collect();
-            (message.subject.to_string(), headers, message.payload.clone())
+            (
+                message.subject.to_string(),
+                headers,
+                message.payload.clone(),
+            )
         })
         .collect()
 }
