@@ -35,6 +35,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("health", &["nats", "rules"]),
     ("http", &["health", "registry", "rules", "telemetry"]),
     ("simulate", &["decode"]),
+    // It describes the contracts: the reasons of rejections, and the headers of the log.
+    ("schema", &["decode", "nats"]),
     // Those that put all together.
     ("engine", EVERYTHING),
     ("demo", EVERYTHING),
