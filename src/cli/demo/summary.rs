@@ -120,7 +120,10 @@ impl Summary {
             ),
             (
                 "stored by NATS",
-                format!("acknowledged within {}", self.all.acks.summary()),
+                format!(
+                    "events acknowledged within {}",
+                    self.all.acks.since(&self.opening.acks).summary()
+                ),
             ),
             ("channels", list(channels.map(|(c, n)| (c.as_str(), Some(n))))),
             (
