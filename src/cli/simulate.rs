@@ -156,7 +156,7 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{text}");
 }
 
-/// What happened since `before`, within `took`; the latencies are those since the beginning.
+/// What happened since `before`, within `took`.
 fn line(what: &str, now: &Deliveries, before: &Deliveries, took: Duration) -> String {
     let published = now.published - before.published;
     let acked = now.acked - before.acked;
@@ -166,7 +166,7 @@ fn line(what: &str, now: &Deliveries, before: &Deliveries, took: Duration) -> St
         grouped(acked),
         took.as_secs_f64(),
         grouped(per_second(acked, took)),
-        now.acks.summary(),
+        now.acks.since(&before.acks).summary(),
         now.troubles(),
     )
 }

@@ -392,13 +392,14 @@ impl Simulation {
             "abandoned" => "gives up a basket of",
             _ => "gets back",
         };
-        let means = match tender {
-            "own_account" => "from our account",
-            "other_bank" => "with another bank's card",
-            _ => "with a wallet",
+        let means = match (stage, tender) {
+            ("abandoned" | "refunded", _) => "",
+            (_, "own_account") => ", from our account",
+            (_, "other_bank") => ", with another bank's card",
+            _ => ", with a wallet",
         };
         let story = format!(
-            "{} {verb} ¥{} at {}, {}, {means}",
+            "{} {verb} ¥{} at {}, {}{means}",
             customer.introduction(),
             decimal(basket.cents),
             basket.merchant().name.latin,

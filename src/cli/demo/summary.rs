@@ -125,7 +125,10 @@ impl Summary {
             ),
             (
                 "stored by NATS",
-                format!("acknowledged within {}", self.all.acks.summary()),
+                format!(
+                    "events acknowledged within {}",
+                    self.all.acks.since(&self.opening.acks).summary()
+                ),
             ),
             (
                 "channels",

@@ -37,6 +37,15 @@ impl Latencies {
         self.count
     }
 
+    /// Those recorded after `before` was cloned from the same.
+    pub(in crate::cli) fn since(&self, before: &Self) -> Self {
+        let pairs = self.buckets.iter().zip(&before.buckets);
+        Self {
+            buckets: pairs.map(|(now, before)| now - before).collect(),
+            count: self.count - before.count,
+        }
+    }
+
     /// The time within which `percent` of a hundred were done, never understated; `None` if there were none.
     pub(in crate::cli) fn percentile(&self, percent: u64) -> Option<Duration> {
         let rank = (self.count * percent).div_ceil(100).max(1);
@@ -117,6 +126,17 @@ mod tests {
         within(100, 100.0);
         latencies.record(Duration::MAX);
         assert_eq!(latencies.count(), 101);
+    }
+
+    #[test]
+    fn what_was_recorded_before_can_be_left_out() {
+        let mut latencies = Latencies::default();
+        latencies.record(Duration::from_secs(5));
+        let before = latencies.clone();
+        latencies.record(Duration::from_micros(7));
+        let later = latencies.since(&before);
+        assert_eq!(later.count(), 1);
+        assert_eq!(later.percentile(100), Some(Duration::from_micros(7)));
     }
 
     #[test]
