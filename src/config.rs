@@ -30,7 +30,7 @@ pub struct Config {
     pub through_interval: Millis,
     /// `rules.folder`.
     pub rules: PathBuf,
-    /// `data.folder`.
+    /// `data.folder`: for checkpoints, of which this version keeps none.
     pub data: PathBuf,
     /// `http.address`.
     pub http: SocketAddr,

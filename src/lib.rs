@@ -1,4 +1,23 @@
-//! Onscene.
+//! Onscene: a real-time scene-marketing engine. Events about customers come in from NATS, rules in Rhai
+//! are evaluated against customers' state in memory, and actions go out while the moment lasts.
+//!
+//! An event's way, and the modules in the order in which it meets them:
+//!
+//! 1. [`nats`] reads one partition's events in stream order, each once ([`partitioning`] says which
+//!    customer belongs where).
+//! 2. [`decode`] turns bytes into an [`event`], with [`money`] exact, or into a reason for the dead
+//!    letters.
+//! 3. [`partition`] steps it, purely: the event goes into the customer's [`state`]; each of the
+//!    [`rules`] that listen says whether it wants to speak; [`policy`] says, by the rule's
+//!    [`terms`], which may; and what comes out are decisions, the vocabulary of [`action`].
+//! 4. [`durable`] is the log's side of it: what is written, and how state is put together again.
+//! 5. [`nats`] commits the decisions on the partition's chain.
+//!
+//! Around them: [`engine`] wires and owns the tasks, [`registry`] swaps generations of rules,
+//! [`replay`] runs the same step offline, [`simulate`] makes traffic, [`http`], [`telemetry`] and
+//! [`health`] show what is going on, [`config`] and [`cli`] take orders, and [`clock`] is the only
+//! place that knows what time it is.
+
 pub mod action;
 pub mod cli;
 pub mod clock;
@@ -7,6 +26,7 @@ pub mod decode;
 pub mod durable;
 pub mod engine;
 pub mod event;
+pub mod health;
 pub mod http;
 pub mod money;
 pub mod nats;
@@ -16,6 +36,7 @@ pub mod policy;
 pub mod registry;
 pub mod replay;
 pub mod rules;
+pub mod schema;
 pub mod simulate;
 pub mod state;
 pub mod telemetry;

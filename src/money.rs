@@ -63,10 +63,10 @@ impl Money {
         i64::try_from(rounded.mantissa()).ok().map(Self)
     }
 
-    /// The amount as a decimal.
+    /// The amount as a decimal, without trailing zeros.
     #[must_use]
     pub fn to_decimal(self) -> Decimal {
-        Decimal::new(self.0, SCALE)
+        Decimal::new(self.0, SCALE).normalize()
     }
 
     /// Sum that stops at the ends of the range.
@@ -84,7 +84,7 @@ impl Money {
 
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_decimal().normalize().fmt(f)
+        self.to_decimal().fmt(f)
     }
 }
 

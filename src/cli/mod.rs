@@ -4,11 +4,14 @@
 //! events); 2 the arguments or the configuration are wrong.
 
 mod check;
+mod demo;
 mod dlq;
 mod replay;
 mod run;
 mod runtime;
+mod schema;
 mod settings;
+mod simulate;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -29,6 +32,8 @@ Examples:
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Everything on one machine, with simulated customers.
+    Demo(demo::Demo),
     /// Run the engine.
     Run(run::Run),
     /// Compile the rule files and say what is wrong with them.
@@ -37,6 +42,10 @@ enum Command {
     Replay(replay::Replay),
     /// Events that were refused: list them, or send them again.
     Dlq(dlq::Dlq),
+    /// Print the contracts for machines: AsyncAPI, and JSON Schema of events and actions.
+    Schema(schema::Schema),
+    /// Publish the traffic of simulated customers to NATS.
+    Simulate(simulate::Simulate),
 }
 
 /// Parses the arguments and runs the command.
@@ -44,10 +53,13 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
+        Command::Demo(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Dlq(command) => command.run(),
+        Command::Schema(command) => command.run(),
+        Command::Simulate(command) => command.run(),
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");

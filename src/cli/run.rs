@@ -9,13 +9,15 @@ use std::process::ExitCode;
 
 /// Run the engine until SIGTERM or SIGINT, then drain: finish what was read, commit it, exit with 0.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  onscene run --nats nats://127.0.0.1:4222 --rules rules\n  RUST_LOG=debug onscene run --config onscene.toml")]
+#[command(
+    after_help = "Examples:\n  onscene run --nats nats://127.0.0.1:4222 --rules rules\n  RUST_LOG=debug onscene run --config onscene.toml"
+)]
 pub(super) struct Run {
     #[command(flatten)]
     settings: Settings,
     #[command(flatten)]
     nats: NatsSettings,
-    /// Folder for the engine's own data [default: data]
+    /// Folder for checkpoints; this version keeps none and folds the streams at each start [default: data]
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
     /// Address of the HTTP server [default: 127.0.0.1:8080]

@@ -1,11 +1,12 @@
 //! One partition's worker: read, decode, step, commit, in stream order.
 
-use super::{EngineError, Health};
+use super::EngineError;
 use crate::action::Decision;
 use crate::clock::{monotonic_now, now_ms};
 use crate::decode::{Decoder, Rejection};
 use crate::durable::{Recovery, ThroughRecord, log};
 use crate::event::Stored;
+use crate::health::Health;
 use crate::nats::{Chain, DeadLetters, EventReader, LogWrite, StoredEvent};
 use crate::partition::{Input, Output, Partition};
 use crate::registry::RuleRegistry;
@@ -33,7 +34,7 @@ const BROADCAST_PREFIX: &str = "scene.broadcast.";
 pub(super) struct Shared {
     pub(super) decoder: Decoder,
     pub(super) dead_letters: DeadLetters,
-    /// Events that a former run put into the dead letters without having written down its progress.
+    /// Events that were in the dead letters when the engine started.
     pub(super) known_dead: HashSet<u64>,
     pub(super) registry: Arc<RuleRegistry>,
     pub(super) metrics: Arc<Metrics>,
@@ -185,7 +186,10 @@ impl Worker {
         let mut inputs = Vec::with_capacity(events.len());
         let mut refused = Vec::new();
         for event in events {
-            if event.subject.starts_with(BROADCAST_PREFIX) {
+            // What was refused once stays refused, until it is sent again: also when the cause has
+            // been mended since, so that state is the same fold at each start.
+            let is_dead = self.shared.known_dead.contains(&event.sequence);
+            if is_dead || event.subject.starts_with(BROADCAST_PREFIX) {
                 continue;
             }
             let stored = Stored {
@@ -228,16 +232,15 @@ impl Worker {
         }
     }
 
-    /// Keeps refused events, unless that was done before.
+    /// Keeps refused events.
     async fn refuse(
         shared: &Shared,
         through: u64,
         events: &[StoredEvent],
         refused: Vec<(u64, Rejection)>,
     ) -> Result<(), EngineError> {
-        let fresh = refused.into_iter().filter(|(sequence, _)| {
-            *sequence > through && !shared.known_dead.contains(sequence)
-        });
+        // What was done before a start without being refused is not refused by it.
+        let fresh = refused.into_iter().filter(|(at, _)| *at > through);
         let keeping = fresh.filter_map(|(sequence, rejection)| {
             let event = events.iter().find(|e| e.sequence == sequence)?;
             shared.metrics.reject(rejection.reason);

@@ -392,8 +392,14 @@ impl Simulation {
             "abandoned" => "gives up a basket of",
             _ => "gets back",
         };
+        let means = match (stage, tender) {
+            ("abandoned" | "refunded", _) => "",
+            (_, "own_account") => ", from our account",
+            (_, "other_bank") => ", with another bank's card",
+            _ => ", with a wallet",
+        };
         let story = format!(
-            "{} {verb} ¥{} at {}, {}, with {tender}",
+            "{} {verb} ¥{} at {}, {}{means}",
             customer.introduction(),
             decimal(basket.cents),
             basket.merchant().name.latin,

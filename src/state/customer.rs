@@ -96,6 +96,14 @@ impl Customer {
             return Applied::TooOld(edge);
         }
         let at = self.journal.insert(entry(event, names));
+        let newest = self.journal.entries().last().map_or(event.time, |e| e.time);
+        let dropped = self
+            .journal
+            .trim(newest.saturating_sub(limits.horizon), limits.entries_max);
+        // An event that the journal cannot hold must leave no other trace either.
+        let Some(at) = at.checked_sub(dropped) else {
+            return Applied::TooOld(event.time);
+        };
         match &event.facts {
             Facts::Movement(movement) => {
                 if let Some(balance) = movement.balance {
@@ -106,14 +114,7 @@ impl Customer {
             Facts::Outcome { outcome, action } => self.contacts.note(action, *outcome),
             Facts::Checkout(_) | Facts::Other(_) => {}
         }
-        let newest = self.journal.entries().last().map_or(event.time, |e| e.time);
-        let dropped = self
-            .journal
-            .trim(newest.saturating_sub(limits.horizon), limits.entries_max);
-        match at.checked_sub(dropped) {
-            Some(at) => Applied::At(at),
-            None => Applied::TooOld(event.time),
-        }
+        Applied::At(at)
     }
 
     fn set_balance(&mut self, name: Name, balance: Money, time: Millis) {

@@ -1,13 +1,18 @@
 //! What tests share.
 
+pub(crate) mod desk;
 mod engine;
 mod folder;
+pub(crate) mod malformed;
 mod nats;
+mod random;
 mod scene;
 
+pub(crate) use desk::Desk;
 pub(crate) use engine::{Engine, eventually};
 pub(crate) use folder::Folder;
 pub(crate) use nats::Nats;
+pub(crate) use random::Random;
 pub(crate) use scene::{
     StoredAction, actions, answering_rule, answers, checkout, publish, save, stream_messages,
     wait_actions,

@@ -52,7 +52,7 @@ impl Health {
         }
     }
 
-    pub(super) fn rule_failed(&self, rule: &Arc<str>, error: &RuleError) {
+    pub(crate) fn rule_failed(&self, rule: &Arc<str>, error: &RuleError) {
         let mut errors = lock(&self.rule_errors);
         let at = now_ms();
         let quiet = errors
@@ -72,12 +72,12 @@ impl Health {
         lock(&self.rule_errors).get(rule).cloned()
     }
 
-    pub(super) fn watch_chain(&self, partition: u16, state: watch::Receiver<ChainState>) {
+    pub(crate) fn watch_chain(&self, partition: u16, state: watch::Receiver<ChainState>) {
         *lock(&self.partitions[usize::from(partition)].chain) = Some(state);
     }
 
     /// Notes how many events a partition has still to read.
-    pub(super) fn progress(&self, partition: u16, pending: u64) {
+    pub(crate) fn progress(&self, partition: u16, pending: u64) {
         let health = &self.partitions[usize::from(partition)];
         health.pending.store(pending, Ordering::Relaxed);
         if pending == 0 {
@@ -90,7 +90,10 @@ impl Health {
     pub fn obstacles(&self) -> Vec<String> {
         let mut obstacles = Vec::new();
         if !self.connection.is_connected() {
-            obstacles.push(format!("not connected to NATS at {}", self.connection.url()));
+            obstacles.push(format!(
+                "not connected to NATS at {}",
+                self.connection.url()
+            ));
         }
         let catching_up: Vec<_> = self
             .partitions

@@ -1,0 +1,52 @@
+//! Rules that misbehave, in a running engine: the others decide as ever, and each offender is counted
+//! and shown.
+
+use onscene::nats::EventPublisher;
+
+use crate::kit::{self, Engine, Folder, Nats};
+
+/// What each offender does in its condition, and what must be said of it.
+const OFFENDERS: [(&str, &str, &str); 4] = [
+    ("endless", "let i = 0; loop { i += 1; }", "operations"),
+    (
+        "growing",
+        "let s = \"aaaaaaaa\"; loop { s += s; }",
+        "string",
+    ),
+    ("recursing", "when(event, customer)", "recursion"),
+    ("throwing", "throw \"no good\"", "no good"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offenders_are_counted_and_shown_and_the_others_decide_as_ever() {
+    let (nats, rules) = (Nats::start().await, Folder::new());
+    kit::save(rules.path(), "answer.rhai", &kit::answering_rule("A"));
+    for (name, body, _) in OFFENDERS {
+        let text = format!(
+            "const RULE = #{{ on: \"merchant.checkout\", channels: [\"push\"] }};\nfn when(event, customer) {{\n    {body}\n}}\nfn action(event, customer) {{ #{{ kind: \"offer\" }} }}\n"
+        );
+        kit::save(rules.path(), &format!("{name}.rhai"), &text);
+    }
+    let engine = Engine::start(&nats.url(), rules.path());
+    let publisher = EventPublisher::new(&nats.connect().await, 64);
+    for number in 0..200 {
+        kit::publish(&publisher, &format!("e{number}"), &format!("C{number}")).await;
+    }
+    let actions = kit::wait_actions(&nats.url(), 200).await;
+    assert_eq!(actions.len(), 200);
+    assert!(actions.iter().all(|a| a.event["data"]["rule"] == "answer"));
+    let page = engine.get("/api/rules");
+    let json: serde_json::Value =
+        serde_json::from_str(page.split_once("\r\n\r\n").unwrap().1).unwrap();
+    for (name, _, said) in OFFENDERS {
+        let series = format!("onscene_rule_errors_total{{rule=\"{name}\"}}");
+        assert!((engine.metric(&series) - 200.0).abs() < 0.5, "{series}");
+        let shown = json["rules"].as_array().unwrap();
+        let rule = shown.iter().find(|rule| rule["name"] == name).unwrap();
+        let error = &rule["last_error"];
+        assert!(error["message"].as_str().unwrap().contains(said), "{error}");
+        assert_eq!(error["file"], format!("{name}.rhai"));
+        assert!(error["line"].as_u64().unwrap() >= 2, "{error}");
+        assert!(engine.log().contains(&format!("rule={name}")));
+    }
+}
