@@ -2,7 +2,7 @@
 //! one reads as `()`, an undeclared one is an error with a suggestion.
 
 use super::diagnostic::did_you_mean;
-use crate::event::{Event, Value};
+use crate::event::{Event, Path, Value};
 use rhai::{Dynamic, EvalAltResult, ImmutableString, Map, Position};
 use std::sync::Arc;
 
@@ -88,7 +88,7 @@ pub(super) fn dynamic(value: &Value) -> Dynamic {
 }
 
 /// A value that a rule returned. Fails for what no JSON can say, naming its path.
-pub(super) fn value(dynamic: &Dynamic, path: &str) -> Result<Value, String> {
+pub(super) fn value(dynamic: &Dynamic, path: Path<'_>) -> Result<Value, String> {
     if dynamic.is_unit() {
         return Ok(Value::Null);
     }
@@ -111,7 +111,7 @@ pub(super) fn value(dynamic: &Dynamic, path: &str) -> Result<Value, String> {
         return items
             .iter()
             .enumerate()
-            .map(|(at, item)| value(item, &format!("{path}[{at}]")))
+            .map(|(at, item)| value(item, Path::Item(&path, at)))
             .collect::<Result<_, _>>()
             .map(Value::List);
     }
@@ -127,12 +127,12 @@ pub(super) fn value(dynamic: &Dynamic, path: &str) -> Result<Value, String> {
     ))
 }
 
-fn members(map: &Map, path: &str) -> Result<Value, String> {
+fn members(map: &Map, path: Path<'_>) -> Result<Value, String> {
     map.iter()
         .map(|(name, item)| {
             Ok((
                 name.as_str().into(),
-                value(item, &format!("{path}.{name}"))?,
+                value(item, Path::Field(&path, name))?,
             ))
         })
         .collect::<Result<_, _>>()
