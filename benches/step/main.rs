@@ -35,6 +35,8 @@ struct Arguments {
     /// Rounds; in each, everything is measured once.
     #[arg(long)]
     rounds: Option<usize>,
+    /// Only what has this text in its name, beside the two anchors.
+    filter: Option<String>,
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -102,6 +104,10 @@ fn main() -> anyhow::Result<()> {
         fixture::HISTORY,
     );
     let mut cases = cases(&fixture)?;
+    if let Some(filter) = &arguments.filter {
+        let is_wanted = |case: &Case| case.name.contains(filter) || case.name.contains("condition");
+        cases.retain(is_wanted);
+    }
     for _ in 0..rounds {
         for case in &mut cases {
             case.measure(length);
