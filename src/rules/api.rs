@@ -1,7 +1,7 @@
 //! What a rule may ask of a customer, and the helper functions rules have.
 
 use super::diagnostic::did_you_mean;
-use super::record::{Record, error, text};
+use super::record::{Fields, Record, error, text};
 use crate::clock::Millis;
 use crate::event::{Direction, Event, Field, FieldKind, Schema};
 use crate::state::{
@@ -224,10 +224,12 @@ impl CustomerView {
 
     fn entry_record(&self, kind: &str, entry: &Entry) -> Record {
         let word = |name: Option<Name>| name.map_or(Dynamic::UNIT, |name| self.word(name));
-        let mut fields = Map::new();
-        let mut put = |name: &str, value: Dynamic| {
-            fields.insert(name.into(), value);
-        };
+        let mut fields = Fields::new();
+        let mut put =
+            |name: &str, value: Dynamic| match fields.iter_mut().find(|(known, _)| known == name) {
+                Some((_, known)) => *known = value,
+                None => fields.push((name.into(), value)),
+            };
         put("type", text(kind));
         put("time", entry.time.div_euclid(1000).into());
         put("amount", Dynamic::from_decimal(entry.amount.to_decimal()));
@@ -313,7 +315,14 @@ pub(super) fn register(engine: &mut Engine) {
 /// Properties that every customer has.
 const CUSTOMER_PROPERTIES: [&str; 4] = ["balance", "id", "locale", "time_zone"];
 /// What an event has beside the fields of its data.
-const EVENT_PROPERTIES: [&str; 6] = ["id", "source", "type", "customer", "time", "original_amount"];
+const EVENT_PROPERTIES: [&str; 6] = [
+    "id",
+    "source",
+    "type",
+    "customer",
+    "time",
+    "original_amount",
+];
 
 /// Registers a getter for each property that is known. Rhai finds those by their hash; for any other
 /// name it first fails, with a message, and only then asks the indexer, which took longer than the
@@ -324,12 +333,16 @@ pub(super) fn register_properties(engine: &mut Engine, schema: &Schema) {
         add_names(&declared.fields, &mut names);
     }
     for name in names.into_iter().map(Box::<str>::from) {
-        engine.register_get(name.to_string(), move |record: &mut Record| record.get(&name));
+        engine.register_get(name.to_string(), move |record: &mut Record| {
+            record.get(&name)
+        });
     }
     let attributes = schema.attributes().map(|(name, _)| name);
     let names: BTreeSet<&str> = attributes.chain(CUSTOMER_PROPERTIES).collect();
     for name in names.into_iter().map(Box::<str>::from) {
-        engine.register_get(name.to_string(), move |view: &mut CustomerView| view.property(&name));
+        engine.register_get(name.to_string(), move |view: &mut CustomerView| {
+            view.property(&name)
+        });
     }
 }
 
