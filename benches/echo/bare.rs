@@ -53,7 +53,7 @@ pub(crate) async fn run(url: &str, first: u64, every: u64) -> anyhow::Result<()>
 }
 
 /// A constant, but for the sequence that tells the benchmark what it answers.
-fn answer(sequence: u64) -> Bytes {
+pub(crate) fn answer(sequence: u64) -> Bytes {
     let mut answer = BytesMut::with_capacity(ANSWER_BYTES);
     answer.put_slice(sequence.to_string().as_bytes());
     answer.put_bytes(b' ', ANSWER_BYTES - answer.len());
@@ -116,5 +116,10 @@ async fn open(client: &Client, first: u64) -> anyhow::Result<(Subscriber, Ask)> 
 
 /// The stream sequence in `$JS.ACK.<stream>.<consumer>.<deliveries>.<stream sequence>.…`.
 fn sequence_in(reply: &str) -> Option<u64> {
-    reply.strip_prefix("$JS.ACK.")?.split('.').nth(3)?.parse().ok()
+    reply
+        .strip_prefix("$JS.ACK.")?
+        .split('.')
+        .nth(3)?
+        .parse()
+        .ok()
 }

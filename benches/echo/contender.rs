@@ -18,6 +18,7 @@ const TICKS: f64 = 100.0;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Role {
     Bare,
+    Plain,
     Fair,
     Engine,
 }
@@ -46,6 +47,7 @@ impl Contender {
             .iter()
             .map(|role| match role {
                 Role::Bare => contender("bare echo", *role, &program),
+                Role::Plain => contender("plain echo", *role, &program),
                 Role::Fair => contender("fair echo", *role, &program),
                 Role::Engine => contender("engine", *role, &program),
             })
@@ -59,7 +61,7 @@ impl Contender {
     /// Stream and filter of its answers.
     pub(crate) fn answers(&self) -> (&'static str, &'static str) {
         match self.role {
-            Role::Bare => (ECHO_STREAM, ECHO_SUBJECT),
+            Role::Bare | Role::Plain => (ECHO_STREAM, ECHO_SUBJECT),
             Role::Fair | Role::Engine => ("SCENE_ACTIONS", ACTIONS_FILTER),
         }
     }
@@ -67,7 +69,7 @@ impl Contender {
     /// Where its answers are republished.
     pub(crate) fn live(&self) -> &'static str {
         match self.role {
-            Role::Bare => ECHO_LIVE,
+            Role::Bare | Role::Plain => ECHO_LIVE,
             Role::Fair | Role::Engine => "scene.live.push.>",
         }
     }

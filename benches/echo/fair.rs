@@ -26,7 +26,11 @@ pub(crate) async fn run(url: &str, first: u64, every: u64) -> anyhow::Result<()>
     let mut chains = Vec::new();
     for partition in 0..PARTITIONS_DEFAULT {
         let record = b"{}".to_vec();
-        chains.push(Chain::take_over(&writing, partition, &owner, record).await?.0);
+        chains.push(
+            Chain::take_over(&writing, partition, &owner, record)
+                .await?
+                .0,
+        );
     }
     let from: Vec<(u16, u64)> = (0..PARTITIONS_DEFAULT).map(|p| (p, first)).collect();
     let readers = EventReader::open_all(&reading, &from).await?;
@@ -35,7 +39,10 @@ pub(crate) async fn run(url: &str, first: u64, every: u64) -> anyhow::Result<()>
         workers.spawn(work(chain, reader, answer.clone(), first, every));
     }
     roles::ready();
-    workers.join_next().await.context("there are no workers")??
+    workers
+        .join_next()
+        .await
+        .context("there are no workers")??
 }
 
 async fn work(

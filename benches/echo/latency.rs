@@ -39,7 +39,7 @@ pub(crate) async fn run(
     let sent: Arc<Vec<AtomicU64>> = Arc::new((0..events).map(|_| AtomicU64::new(0)).collect());
     let answers = events.div_ceil(every);
     let receiving = Receiving {
-        bare: contender.role == Role::Bare,
+        bare: matches!(contender.role, Role::Bare | Role::Plain),
         first,
         start,
         sent: sent.clone(),
@@ -120,7 +120,11 @@ impl Receiving {
     /// The sequence of the event that it answers.
     fn trigger(&self, message: &Message) -> Option<u64> {
         if self.bare {
-            return std::str::from_utf8(&message.payload).ok()?.trim().parse().ok();
+            return std::str::from_utf8(&message.payload)
+                .ok()?
+                .trim()
+                .parse()
+                .ok();
         }
         let header = message.headers.as_ref()?.get("Onscene-Trigger")?;
         header.as_str().parse().ok()

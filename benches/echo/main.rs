@@ -2,6 +2,7 @@
 //!
 //! * *bare echo*: a reader of `SCENE_EVENTS` that answers each event with a constant, pipelined: what any
 //!   program on this broker could reach at best.
+//! * *plain echo* (on request): the same, written with the client library's JetStream interface.
 //! * *fair echo*: the same bytes, headers and chained writes as the engine's, and no thinking: what the
 //!   contracts of the log cost.
 //! * *engine*: `Engine::start` with the rule in `benches/rules`.
@@ -18,6 +19,7 @@ mod fair;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod latency;
+mod plain;
 mod report;
 mod roles;
 mod throughput;
@@ -55,7 +57,7 @@ struct Arguments {
     /// Only these measurements.
     #[arg(long, value_delimiter = ',', default_value = "every,tenth,latency")]
     measure: Vec<Measure>,
-    /// Only these contenders.
+    /// Only these contenders; `plain` is one too.
     #[arg(long, value_delimiter = ',', default_value = "bare,fair,engine")]
     contenders: Vec<Role>,
     /// Another build of this benchmark, whose engine takes part too: for comparing before with after.
@@ -118,7 +120,11 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
         "{} threads; nats-server {}, file storage, sync_interval {}; {rounds} interleaved round(s)\n",
         std::thread::available_parallelism()?,
         broker.version(),
-        if arguments.sync_always { "always" } else { "default" },
+        if arguments.sync_always {
+            "always"
+        } else {
+            "default"
+        },
     );
     for measure in &arguments.measure {
         let (every, events) = match measure {
@@ -140,12 +146,19 @@ async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
                 };
                 let result =
                     result.with_context(|| format!("could not measure the {}", contender.name))?;
-                eprintln!("  {measure:?} round {}: {}: {result}", round + 1, contender.name);
+                eprintln!(
+                    "  {measure:?} round {}: {}: {result}",
+                    round + 1,
+                    contender.name
+                );
                 results[at].push(result);
             }
         }
         let names: Vec<&str> = contenders.iter().map(|c| c.name.as_str()).collect();
-        println!("{}", report::text(*measure, events, arguments.rate, &names, &results));
+        println!(
+            "{}",
+            report::text(*measure, events, arguments.rate, &names, &results)
+        );
     }
     broker.stop().await
 }

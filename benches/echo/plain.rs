@@ -43,7 +43,8 @@ pub(crate) async fn run(url: &str, first: u64, every: u64) -> anyhow::Result<()>
             let info = message.info().map_err(|error| anyhow::anyhow!(error))?;
             if (info.stream_sequence - first).is_multiple_of(every) {
                 let answer = answer(info.stream_sequence);
-                sent.send(writing.publish(ECHO_SUBJECT, answer).await?).await?;
+                sent.send(writing.publish(ECHO_SUBJECT, answer).await?)
+                    .await?;
             }
         }
         anyhow::bail!("the subscription ended")

@@ -23,7 +23,10 @@ impl fmt::Display for Result {
             write!(f, ", p50 {p50:.2} ms, p99 {p99:.2} ms")?;
         }
         let (own, broker) = (self.processor_us, self.broker_us);
-        write!(f, ", {own:.0} µs of its own and {broker:.0} µs of the server's processor an event")
+        write!(
+            f,
+            ", {own:.0} µs of its own and {broker:.0} µs of the server's processor an event"
+        )
     }
 }
 
@@ -63,7 +66,14 @@ fn throughput(title: &str, names: &[&str], results: &[Vec<Result>]) -> String {
             row
         })
         .collect();
-    let head = ["", "events/s", "of bare", "of fair", "own µs/event", "server µs/event"];
+    let head = [
+        "",
+        "events/s",
+        "of bare",
+        "of fair",
+        "own µs/event",
+        "server µs/event",
+    ];
     format!("{title}\n\n{}", table(&head, &rows))
 }
 
@@ -83,7 +93,14 @@ fn latency(title: &str, names: &[&str], results: &[Vec<Result>]) -> String {
         })
         .collect();
     let head = [
-        "", "p50 ms", "of bare", "of fair", "p99 ms", "of bare", "of fair", "own µs/event",
+        "",
+        "p50 ms",
+        "of bare",
+        "of fair",
+        "p99 ms",
+        "of bare",
+        "of fair",
+        "own µs/event",
         "server µs/event",
     ];
     format!("{title}\n\n{}", table(&head, &rows))

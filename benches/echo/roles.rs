@@ -1,7 +1,7 @@
 //! What a started contender does, until its standard input is closed.
 
 use crate::contender::Role;
-use crate::{Arguments, bare, fair};
+use crate::{Arguments, bare, fair, plain};
 use onscene::config::{Config, Setting};
 use onscene::engine::Engine;
 use std::io::Read as _;
@@ -13,6 +13,10 @@ pub(crate) async fn play(role: Role, arguments: &Arguments) -> anyhow::Result<()
     match role {
         Role::Bare => {
             let echo = bare::run(&inner.nats, inner.first, inner.every);
+            tokio::select! { ended = echo => ended, () = told_to_end() => Ok(()) }
+        }
+        Role::Plain => {
+            let echo = plain::run(&inner.nats, inner.first, inner.every);
             tokio::select! { ended = echo => ended, () = told_to_end() => Ok(()) }
         }
         Role::Fair => {

@@ -54,7 +54,9 @@ pub(crate) fn bare_rhai() -> anyhow::Result<impl FnMut() -> Done + 'static> {
     struct Customer;
 
     let mut engine = Engine::new();
-    engine.register_fn("spend", |_: &mut Customer, _: &str, _: &str| Decimal::new(8_000, 0));
+    engine.register_fn("spend", |_: &mut Customer, _: &str, _: &str| {
+        Decimal::new(8_000, 0)
+    });
     let ast: AST = engine.compile(
         r#"fn when(event, customer) {
             event.stage == "started" && event.tender == "other_bank" && event.merchant.partner
@@ -67,7 +69,10 @@ pub(crate) fn bare_rhai() -> anyhow::Result<impl FnMut() -> Done + 'static> {
     event.insert("stage".into(), "started".into());
     event.insert("tender".into(), "other_bank".into());
     event.insert("merchant".into(), merchant.into());
-    event.insert("amount".into(), Dynamic::from_decimal(Decimal::new(12_850, 2)));
+    event.insert(
+        "amount".into(),
+        Dynamic::from_decimal(Decimal::new(12_850, 2)),
+    );
     // Shared, so that a call copies no map.
     let event = Dynamic::from(event).into_shared();
     let customer = Dynamic::from(Customer);

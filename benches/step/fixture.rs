@@ -51,7 +51,8 @@ impl Fixture {
             rules: (0..rules).map(|number| rule(number, fires)).collect(),
             ..Sources::default()
         };
-        let rules = RuleSet::compile(&sources).map_err(|faults| anyhow::anyhow!(render(&faults)))?;
+        let rules =
+            RuleSet::compile(&sources).map_err(|faults| anyhow::anyhow!(render(&faults)))?;
         let each = (EVALUATIONS_MAX / rules.rules().len().max(1) as u64).clamp(1, BATCH);
         Ok(Stepping {
             batch: each,

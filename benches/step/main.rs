@@ -137,7 +137,9 @@ fn cases(fixture: &Fixture) -> anyhow::Result<Vec<Case>> {
     }
     let mut stepping = fixture.stepping(1, true)?;
     let decisions = stepping.decisions();
-    cases.push(Case::new("step, 1 rule, which fires", move || stepping.run()));
+    cases.push(Case::new("step, 1 rule, which fires", move || {
+        stepping.run()
+    }));
     cases.push(Case::new("encode a decision", move || {
         let started = monotonic_now();
         for decision in &decisions {
