@@ -10,7 +10,6 @@ use crate::event::{
 use crate::money::{Money, MoneyError, Rates};
 use rust_decimal::Decimal;
 use std::fmt::Display;
-use std::mem::take;
 
 /// The most attributes, segments or channels one profile event may carry.
 const PROFILE_ITEMS_MAX: usize = 256;
@@ -122,12 +121,10 @@ impl Typing {
     ) -> Result<Value, Rejection> {
         let mut typed = Vec::with_capacity(fields.len());
         for field in fields {
-            let found = members.iter_mut().find(|(name, _)| name == &field.name);
-            // The name is taken over with its value, which spares a copy.
-            let (name, found) = match found {
-                Some((name, value)) => (take(name), std::mem::replace(value, Value::Null)),
-                None => (field.name.clone(), Value::Null),
-            };
+            let found = members
+                .iter_mut()
+                .find(|(name, _)| name == &field.name)
+                .map_or(Value::Null, |(_, v)| std::mem::replace(v, Value::Null));
             let at = Path::Field(&path, &field.name);
             let value = match (&field.kind, found) {
                 (_, Value::Null) if field.required => {
@@ -144,7 +141,7 @@ impl Typing {
             };
             // `original_amount` is ours: it is set beside `amount`, never taken from a producer.
             if &*field.name != "original_amount" {
-                typed.push((name, value));
+                typed.push((field.name.clone(), value));
             }
         }
         Ok(Value::Record(typed))
