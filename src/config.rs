@@ -77,7 +77,7 @@ impl Config {
             nats_url: reader.text("nats.url", "nats://127.0.0.1:4222"),
             replicas: size(reader.whole("nats.replicas", 1, 1, 5)),
             partitions: partitions(reader),
-            batch_events_max: size(reader.whole("engine.batch_events_max", 500, 1, 10_000)),
+            batch_events_max: size(reader.whole("engine.batch_events_max", 4_000, 1, 10_000)),
             through_interval: reader.whole("engine.through_interval_s", 60, 1, 3_600) * SECOND,
             rules: reader.text("rules.folder", "rules").into(),
             data: reader.text("data.folder", "data").into(),

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use tokio::task::JoinSet;
 
 /// As the engine's `engine.batch_events_max`.
-const BATCH_EVENTS_MAX: usize = 500;
+const BATCH_EVENTS_MAX: usize = 4_000;
 
 /// Echoes until it is dropped.
 pub(crate) async fn run(url: &str, first: u64, every: u64) -> anyhow::Result<()> {
