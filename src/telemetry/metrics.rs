@@ -2,10 +2,12 @@
 
 use crate::action::Verdict;
 use crate::decode::Reason;
+use prometheus::core::Collector as _;
 use prometheus::{
     Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
     TextEncoder,
 };
+use std::collections::HashMap;
 
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -172,13 +174,23 @@ impl Metrics {
             .inc_by(times);
     }
 
-    /// How often a rule got a verdict.
+    /// How often each rule got each verdict, by their words.
     #[must_use]
-    pub fn verdicts(&self, rule: &str, verdict: Verdict) -> u64 {
-        // Looking must not make a series: a rule that never got this verdict has none.
-        self.verdicts
-            .get_metric_with_label_values(&[rule, verdict.word()])
-            .map_or(0, |counter| counter.get())
+    pub fn verdicts(&self) -> HashMap<(String, String), u64> {
+        let series = self.verdicts.collect();
+        let counters = series.iter().flat_map(|family| family.get_metric());
+        counters
+            .map(|counter| {
+                let label = |name| {
+                    let labels = counter.get_label().iter();
+                    let found = labels.clone().find(|label| label.name() == name);
+                    found.map_or("", |label| label.value()).to_owned()
+                };
+                // A counter of whole numbers below 2^53 stays exact.
+                let times = counter.get_counter().get_value() as u64;
+                ((label("rule"), label("verdict")), times)
+            })
+            .collect()
     }
 
     /// All metrics in the Prometheus text format.
