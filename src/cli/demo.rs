@@ -136,13 +136,11 @@ impl Demo {
             () = after(self.seconds) => Ending::Asked,
         };
         let took = started.elapsed();
-        if matches!(ending, Ending::Asked) {
-            // What is not acknowledged by then is told in the summary.
-            let _ = tokio::time::timeout(SETTLE_TIMEOUT, traffic.settle()).await;
-            show.quiet();
-            let last = show.run(&mut stage.actions, &triggers, &mut screen);
-            let _ = tokio::time::timeout(LAST_ACTIONS, last).await;
-        }
+        // What is not acknowledged by then is told in the summary.
+        let _ = tokio::time::timeout(SETTLE_TIMEOUT, traffic.settle()).await;
+        show.quiet();
+        let last = show.run(&mut stage.actions, &triggers, &mut screen);
+        let _ = tokio::time::timeout(LAST_ACTIONS, last).await;
         screen.line("");
         screen.progress("stopping");
         let summary = Summary {
@@ -231,7 +229,9 @@ impl Demo {
 /// Whether the demo has shown what it is for.
 fn verdict(summary: &Summary) -> anyhow::Result<ExitCode> {
     if summary.tally.sent() == 0 {
-        bail!("no action was seen: do the rules fit the simulated traffic, and was there time enough?");
+        bail!(
+            "no action was seen: do the rules fit the simulated traffic, and was there time enough?"
+        );
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -38,7 +38,13 @@ const SEEDS: i64 = 100_000;
 )]
 pub(super) struct Simulate {
     /// URL of NATS; several separated by commas.
-    #[arg(long, value_name = "URL", env = "NATS_URL", default_value = "nats://127.0.0.1:4222", hide_env_values = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "NATS_URL",
+        default_value = "nats://127.0.0.1:4222",
+        hide_env_values = true
+    )]
     nats: String,
     /// Live events a second.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -92,7 +98,12 @@ impl Simulate {
         };
         let opening = traffic.deliveries().clone();
         progress.done();
-        say(&line("opening", &opening, &Deliveries::default(), started.elapsed()));
+        say(&line(
+            "opening",
+            &opening,
+            &Deliveries::default(),
+            started.elapsed(),
+        ));
         let mut live = None;
         if opened {
             let started = monotonic_now();

@@ -150,7 +150,10 @@ impl Show {
 
 /// The scene that a rule names, or else its folder.
 fn scene_of<'a>(rules: &'a RuleSet, rule: &'a str) -> &'a str {
-    let known = rules.rules().iter().find(|known| &*known.terms.name == rule);
+    let known = rules
+        .rules()
+        .iter()
+        .find(|known| &*known.terms.name == rule);
     let named = known.and_then(|known| known.terms.scene.as_deref());
     named.unwrap_or_else(|| rule.split_once('/').map_or(rule, |(folder, _)| folder))
 }

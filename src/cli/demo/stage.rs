@@ -148,15 +148,22 @@ impl Stage {
         }
         match engine {
             Ok(stopped) => stopped.context("the engine did not stop cleanly"),
-            Err(_) => bail!("the engine did not stop within {} s", STOP_TIMEOUT.as_secs()),
+            Err(_) => bail!(
+                "the engine did not stop within {} s",
+                STOP_TIMEOUT.as_secs()
+            ),
         }
     }
 }
 
 fn config(url: &str, rules: &Path, folder: &Path, http: SocketAddr) -> anyhow::Result<Config> {
-    let rules = rules.to_str().context("the rules folder's name is not UTF-8")?;
+    let rules = rules
+        .to_str()
+        .context("the rules folder's name is not UTF-8")?;
     let data = folder.join("data");
-    let data = data.to_str().context("the temporary folder's name is not UTF-8")?;
+    let data = data
+        .to_str()
+        .context("the temporary folder's name is not UTF-8")?;
     let flags = vec![
         Setting::flag("--nats", "nats.url", url),
         Setting::flag("--rules", "rules.folder", rules),

@@ -19,7 +19,12 @@ const KEPT_BACK: [&str; 6] = [
     "none",
 ];
 const OUTCOMES: [&str; 6] = [
-    "delivered", "failed", "opened", "declined", "accepted", "redeemed",
+    "delivered",
+    "failed",
+    "opened",
+    "declined",
+    "accepted",
+    "redeemed",
 ];
 
 /// What the engine counted.
@@ -125,7 +130,10 @@ impl Summary {
                     self.all.acks.since(&self.opening.acks).summary()
                 ),
             ),
-            ("channels", list(channels.map(|(c, n)| (c.as_str(), Some(n))))),
+            (
+                "channels",
+                list(channels.map(|(c, n)| (c.as_str(), Some(n)))),
+            ),
             (
                 "control group",
                 format!("{} held out on purpose", grouped(self.tally.holdouts)),
