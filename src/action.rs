@@ -160,9 +160,12 @@ impl Body {
         }
         let expires = match fields.get("expires") {
             None | Some(Value::Null) => None,
-            Some(value) => Some(value.as_text().and_then(Window::parse).ok_or(
-                "the action's `expires` must be a length such as \"10m\"",
-            )?),
+            Some(value) => Some(
+                value
+                    .as_text()
+                    .and_then(Window::parse)
+                    .ok_or("the action's `expires` must be a length such as \"10m\"")?,
+            ),
         };
         let code = fields.get("code").and_then(Value::as_text).map(Into::into);
         Ok(Self {
@@ -294,7 +297,10 @@ impl Decision {
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![
             ("Onscene-Customer", self.customer.token().into_owned()),
-            ("Onscene-Rule", crate::partitioning::token(&self.rule).into_owned()),
+            (
+                "Onscene-Rule",
+                crate::partitioning::token(&self.rule).into_owned(),
+            ),
             ("Onscene-Action", self.body.kind.to_string()),
             ("Onscene-Channel", self.channel.to_string()),
             ("Onscene-Verdict", self.verdict.word().to_owned()),

@@ -90,7 +90,10 @@ impl Health {
     pub fn obstacles(&self) -> Vec<String> {
         let mut obstacles = Vec::new();
         if !self.connection.is_connected() {
-            obstacles.push(format!("not connected to NATS at {}", self.connection.url()));
+            obstacles.push(format!(
+                "not connected to NATS at {}",
+                self.connection.url()
+            ));
         }
         let catching_up: Vec<_> = self
             .partitions

@@ -250,9 +250,7 @@ impl Partition {
         let (names, default) = (self.customers.names(), &self.default_zone);
         self.zones
             .entry(name)
-            .or_insert_with(|| {
-                TimeZone::get(&names.word(name)).unwrap_or_else(|_| default.clone())
-            })
+            .or_insert_with(|| TimeZone::get(&names.word(name)).unwrap_or_else(|_| default.clone()))
             .clone()
     }
 }
@@ -365,9 +363,7 @@ impl Case<'_> {
     fn attempt(&mut self, partition: &Partition, rule: &Rule, id: DecisionId) -> Verdict {
         let (terms, at) = (&rule.terms, self.input.stored_at);
         let known = partition.rule_names.get(&terms.name).copied();
-        if let Some(verdict) =
-            policy::frequency(terms, known, &self.customer.contacts, at)
-        {
+        if let Some(verdict) = policy::frequency(terms, known, &self.customer.contacts, at) {
             return verdict;
         }
         let names = partition.customers.names();
@@ -378,13 +374,9 @@ impl Case<'_> {
         let variant = policy::variant(terms, &self.input.event.customer);
         let body = match self.rules.action(rule, self.moment, variant) {
             Ok(None) => return Verdict::None,
-            Ok(Some(returned)) => Body::check(returned).map_err(|message| RuleError {
-                file: rule.file.clone(),
-                function: "action",
-                line: None,
-                column: None,
-                message,
-            }),
+            Ok(Some(returned)) => {
+                Body::check(returned).map_err(|message| rule.error("action", message))
+            }
             Err(error) => Err(error),
         };
         let body = match body {

@@ -14,7 +14,7 @@ pub use watch::Watcher;
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
     /// The folder could not be read.
-    #[error("could not load the rules in {}: {}", folder.display(), because(source))]
+    #[error("could not load the rules in {}", folder.display())]
     Sources {
         /// Which.
         folder: PathBuf,
@@ -30,7 +30,7 @@ pub enum RegistryError {
         faults: Vec<Diagnostic>,
     },
     /// The folder could not be watched.
-    #[error("could not watch {} for changes: {source}", folder.display())]
+    #[error("could not watch {} for changes", folder.display())]
     Watch {
         /// Which.
         folder: PathBuf,

@@ -139,7 +139,6 @@ impl Days {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,7 +169,10 @@ mod tests {
     fn a_cap_is_a_count_per_window() {
         assert_eq!(
             Cap::parse("3 per 30d"),
-            Some(Cap { count: 3, window: Window::parse("30d").unwrap() })
+            Some(Cap {
+                count: 3,
+                window: Window::parse("30d").unwrap()
+            })
         );
         assert_eq!(Cap::parse("0 per 30d"), None);
         assert_eq!(Cap::parse("3/30d"), None);

@@ -33,7 +33,11 @@ impl Check {
         let (faults, text) = match RuleSet::compile(&sources) {
             Ok(set) => (
                 Vec::new(),
-                format!("{} rules, generation {}", set.rules().len(), set.generation()),
+                format!(
+                    "{} rules, generation {}",
+                    set.rules().len(),
+                    set.generation()
+                ),
             ),
             Err(faults) => {
                 let text = format!("{}\n{} fault(s)", render(&faults), faults.len());

@@ -16,7 +16,9 @@ const RETRY_MAX: usize = 100_000;
 
 /// Events that were refused: list them, or send them again.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  onscene dlq list --reason unknown_currency\n  onscene dlq retry --reason unknown_currency   (after the rate was added)\n  onscene dlq retry 17 18")]
+#[command(
+    after_help = "Examples:\n  onscene dlq list --reason unknown_currency\n  onscene dlq retry --reason unknown_currency   (after the rate was added)\n  onscene dlq retry 17 18"
+)]
 pub(super) struct Dlq {
     #[command(flatten)]
     settings: Settings,

@@ -19,7 +19,9 @@ use std::process::ExitCode;
 /// own time. Writes the action CloudEvents as NDJSON to standard output and nothing else there;
 /// refused lines and a summary go to standard error. Exits with 1 when a line was refused.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  onscene replay --rules rules history.ndjson > actions.ndjson\n  zcat 2026-*.gz | onscene replay --rules rules --all -")]
+#[command(
+    after_help = "Examples:\n  onscene replay --rules rules history.ndjson > actions.ndjson\n  zcat 2026-*.gz | onscene replay --rules rules --all -"
+)]
 pub(super) struct Replay {
     #[command(flatten)]
     settings: Settings,

@@ -9,7 +9,9 @@ use std::process::ExitCode;
 
 /// Run the engine until SIGTERM or SIGINT, then drain: finish what was read, commit it, exit with 0.
 #[derive(Args, Debug)]
-#[command(after_help = "Examples:\n  onscene run --nats nats://127.0.0.1:4222 --rules rules\n  RUST_LOG=debug onscene run --config onscene.toml")]
+#[command(
+    after_help = "Examples:\n  onscene run --nats nats://127.0.0.1:4222 --rules rules\n  RUST_LOG=debug onscene run --config onscene.toml"
+)]
 pub(super) struct Run {
     #[command(flatten)]
     settings: Settings,

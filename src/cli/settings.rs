@@ -12,10 +12,10 @@ const DEFAULT_FILE: &str = "onscene.toml";
 #[derive(Args, Debug, Default)]
 pub(super) struct Settings {
     /// Configuration file [default: onscene.toml, if it exists]
-    #[arg(long, value_name = "FILE", env = "ONSCENE_CONFIG")]
+    #[arg(long, global = true, value_name = "FILE", env = "ONSCENE_CONFIG")]
     pub(super) config: Option<PathBuf>,
     /// Folder with the rule files [default: rules]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR")]
     pub(super) rules: Option<String>,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Settings {
 #[derive(Args, Debug, Default)]
 pub(super) struct NatsSettings {
     /// URL of NATS [default: nats://127.0.0.1:4222]
-    #[arg(long, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL")]
     pub(super) nats: Option<String>,
 }
 

@@ -9,7 +9,6 @@ use crate::event::{
 };
 use crate::money::{Money, MoneyError, Rates};
 use rust_decimal::Decimal;
-use std::str::FromStr;
 
 /// The most attributes, segments or channels one profile event may carry.
 const PROFILE_ITEMS_MAX: usize = 256;
@@ -38,9 +37,7 @@ pub(super) fn event(
             let facts = facts(&declared.name, &declared.fields, &typed, schema)?;
             (declared.name.clone(), typed, facts)
         }
-        None if is_event_type(&kind) => {
-            (kind.into(), Value::Null, Facts::Other(Kept::default()))
-        }
+        None if is_event_type(&kind) => (kind.into(), Value::Null, Facts::Other(Kept::default())),
         None => {
             return Err(Rejection::new(
                 Reason::TypeMismatch,
@@ -199,8 +196,8 @@ impl Typing {
     ) -> Result<(Money, Decimal), Rejection> {
         let invalid = |why: &str| Rejection::new(Reason::InvalidValue, format!("`{path}` {why}"));
         let original = match value {
-            Value::Text(text) => Decimal::from_str(text)
-                .map_err(|_| invalid("is not a decimal number such as \"128.50\""))?,
+            Value::Text(text) => plain_decimal(text)
+                .ok_or_else(|| invalid("is not a decimal number such as \"128.50\""))?,
             other => other
                 .as_decimal()
                 .ok_or_else(|| wrong_type(path, "a decimal as text or number", other))?,
@@ -208,7 +205,9 @@ impl Typing {
         if *kind == FieldKind::Money && original.is_sign_negative() && !original.is_zero() {
             return Err(Rejection::new(
                 Reason::NegativeAmount,
-                format!("`{path}` is {original}: an amount is never below zero; say the direction or the stage instead"),
+                format!(
+                    "`{path}` is {original}: an amount is never below zero; say the direction or the stage instead"
+                ),
             ));
         }
         let exact = Money::exact(original).map_err(|error| match error {
@@ -226,6 +225,17 @@ impl Typing {
     }
 }
 
+/// Reads digits with at most one sign and one point, and nothing that would be rounded away.
+fn plain_decimal(text: &str) -> Option<Decimal> {
+    let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let plain = match unsigned.split_once('.') {
+        Some((whole, fraction)) => digits(whole) && digits(fraction),
+        None => digits(unsigned),
+    };
+    plain.then(|| Decimal::from_str_exact(text).ok()).flatten()
+}
+
 fn optional(fields: &[Field]) -> Vec<Field> {
     fields
         .iter()
@@ -236,12 +246,7 @@ fn optional(fields: &[Field]) -> Vec<Field> {
         .collect()
 }
 
-fn facts(
-    kind: &str,
-    fields: &[Field],
-    data: &Value,
-    schema: &Schema,
-) -> Result<Facts, Rejection> {
+fn facts(kind: &str, fields: &[Field], data: &Value, schema: &Schema) -> Result<Facts, Rejection> {
     let text = |name: &str| data.get(name).and_then(Value::as_text).map(Box::from);
     let inner = |record: &str, name: &str| {
         data.get(record)
@@ -315,7 +320,8 @@ fn profile(data: &Value, schema: &Schema) -> Result<ProfileChange, Rejection> {
     for (name, value) in members(data, "data.attributes", "attributes")? {
         let declared = schema.attribute(name);
         let fits = match (declared, value) {
-            (_, Value::Null) | (None, Value::Bool(_) | Value::Int(_) | Value::Decimal(_) | Value::Text(_)) => true,
+            (_, Value::Null)
+            | (None, Value::Bool(_) | Value::Int(_) | Value::Decimal(_) | Value::Text(_)) => true,
             (Some(FieldKind::Number), value) => value.as_decimal().is_some(),
             (Some(FieldKind::Boolean), value) => value.as_bool().is_some(),
             (Some(_), value) => value.as_text().is_some(),

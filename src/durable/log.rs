@@ -3,8 +3,8 @@
 use crate::action::HOLDOUT_CHANNEL;
 use crate::clock::parse_rfc3339;
 use crate::event::{Value, parse_json};
-use crate::partitioning::CustomerId;
 use crate::partition::Logged;
+use crate::partitioning::CustomerId;
 use crate::state::DecisionId;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -35,7 +35,6 @@ pub struct ThroughRecord {
     /// The generation of rules that decided them last.
     pub generation: String,
 }
-
 
 /// One message of a log.
 #[derive(Clone, Debug, PartialEq)]

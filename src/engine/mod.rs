@@ -9,8 +9,8 @@ use crate::durable::{LogError, OwnerRecord, Recovery};
 use crate::health::Health;
 use crate::http::{self, HttpError};
 use crate::nats::{
-    Chain, ChainError, ConnectError, Connection, DeadLetterError, DeadLetters, EventReader, ReadError,
-    StreamSettings, StreamsError, ensure_streams,
+    Chain, ChainError, ConnectError, Connection, DeadLetterError, DeadLetters, EventReader,
+    ReadError, StreamSettings, StreamsError, ensure_streams,
 };
 use crate::registry::{RegistryError, RuleRegistry, Watcher};
 use crate::state::Customers;
@@ -41,16 +41,16 @@ pub enum EngineError {
     #[error(transparent)]
     Streams(#[from] StreamsError),
     /// Somebody else owns a partition, or its log cannot be extended.
-    #[error("the engine stops: failed to {0}")]
+    #[error("the engine stops: it failed to extend a partition's log")]
     Chain(#[from] ChainError),
     /// Events cannot be read.
-    #[error("the engine stops: failed to {0}")]
+    #[error("the engine stops: it failed to read events")]
     Read(#[from] ReadError),
     /// Refused events cannot be kept.
-    #[error("the engine stops: failed to {0}")]
+    #[error("the engine stops: it failed to keep refused events")]
     DeadLetter(#[from] DeadLetterError),
     /// The log holds something that cannot be read.
-    #[error("failed to read the log of partition {partition}: {source}")]
+    #[error("failed to read the log of partition {partition}")]
     Log {
         /// Which.
         partition: u16,
@@ -61,7 +61,7 @@ pub enum EngineError {
     #[error(transparent)]
     Http(#[from] HttpError),
     /// A worker panicked.
-    #[error("a worker ended unexpectedly: {0}")]
+    #[error("a worker ended unexpectedly")]
     Worker(#[from] tokio::task::JoinError),
 }
 
@@ -282,8 +282,9 @@ async fn take_over(
             while let Some(messages) = log.next_batch(LOG_BATCH_MAX).await? {
                 for message in messages {
                     let header = |name: &str| message.headers.get(name);
-                    let item = crate::durable::log::read(message.sequence, header, &message.payload)
-                        .map_err(|source| EngineError::Log { partition, source })?;
+                    let item =
+                        crate::durable::log::read(message.sequence, header, &message.payload)
+                            .map_err(|source| EngineError::Log { partition, source })?;
                     recovery.take(item);
                 }
             }

@@ -84,8 +84,14 @@ impl Seed<'_> {
         if let Ok(n) = digits.parse::<i64>() {
             return Ok(Value::Int(n));
         }
-        Decimal::from_str_exact(digits)
-            .or_else(|_| Decimal::from_scientific(digits))
+        // A significand that does not fit is refused, as rounding it would change the number.
+        let exact = match digits.split_once(['e', 'E']) {
+            None => Decimal::from_str_exact(digits),
+            Some((significand, _)) => {
+                Decimal::from_str_exact(significand).and_then(|_| Decimal::from_scientific(digits))
+            }
+        };
+        exact
             .map(Value::Decimal)
             .map_err(|_| self.refuse(JsonError::NumberRange(digits.chars().take(40).collect())))
     }
@@ -189,10 +195,16 @@ mod tests {
             parse(b"{\"a\":1e9999}"),
             Err(JsonError::NumberRange(_))
         ));
-        assert!(matches!(
-            parse(b"{\"a\":NaN}"),
-            Err(JsonError::Syntax(_))
-        ));
+        for rounded in [
+            "1.00000000000000000000000000000000001",
+            "1.00000000000000000000000000000000001e0",
+        ] {
+            assert!(matches!(
+                parse(rounded.as_bytes()),
+                Err(JsonError::NumberRange(_))
+            ));
+        }
+        assert!(matches!(parse(b"{\"a\":NaN}"), Err(JsonError::Syntax(_))));
         assert!(matches!(parse(b"\"\xff\""), Err(JsonError::NotUtf8(1))));
         assert!(matches!(parse(b"{} x"), Err(JsonError::Syntax(_))));
     }

@@ -248,7 +248,10 @@ struct RawSchema {
 }
 
 #[derive(serde::Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "a field is its kind, such as \"text\", or { type = \"text\", keep = true, required = true }"
+)]
 enum RawField {
     Kind(String),
     Full(RawFullField),

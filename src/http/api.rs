@@ -11,6 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
 /// Newest journal entries shown of a customer.
 const ENTRIES_SHOWN_MAX: usize = 100;
@@ -18,7 +19,10 @@ const ENTRIES_SHOWN_MAX: usize = 100;
 pub(super) async fn rules(State(sources): State<Sources>) -> Json<Value> {
     let set = sources.registry.live();
     let fault = sources.registry.fault();
-    let rules: Vec<Value> = set.rules().iter().map(|r| rule(r, &sources)).collect();
+    let verdicts = sources.metrics.verdicts();
+    let rules: Vec<Value> = (set.rules().iter())
+        .map(|r| rule(r, &sources, &verdicts))
+        .collect();
     Json(json!({
         "generation": set.generation(),
         "live_since": format_rfc3339(sources.registry.live_since()),
@@ -32,13 +36,15 @@ pub(super) async fn rules(State(sources): State<Sources>) -> Json<Value> {
     }))
 }
 
-fn rule(rule: &Rule, sources: &Sources) -> Value {
+fn rule(rule: &Rule, sources: &Sources, counted: &HashMap<(String, String), u64>) -> Value {
     let terms = &rule.terms;
     let verdicts: Map<String, Value> = Verdict::ALL
         .iter()
-        .map(|verdict| (*verdict, sources.metrics.verdicts(&terms.name, *verdict)))
-        .filter(|(_, times)| *times > 0)
-        .map(|(verdict, times)| (verdict.word().to_owned(), times.into()))
+        .filter_map(|verdict| {
+            let word = verdict.word().to_owned();
+            let times = *counted.get(&(terms.name.to_string(), word.clone()))?;
+            Some((word, times.into()))
+        })
         .collect();
     json!({
         "name": terms.name,
@@ -60,10 +66,7 @@ fn rule(rule: &Rule, sources: &Sources) -> Value {
     })
 }
 
-pub(super) async fn customer(
-    State(sources): State<Sources>,
-    Path(id): Path<String>,
-) -> Response {
+pub(super) async fn customer(State(sources): State<Sources>, Path(id): Path<String>) -> Response {
     match sources.customers.get(&id) {
         Some(customer) => Json(state(&id, &customer, sources.customers.names())).into_response(),
         None => {
@@ -77,7 +80,9 @@ fn state(id: &str, customer: &Customer, names: &Names) -> Value {
     let profile = &customer.profile;
     let word = |name| names.word(name).to_string();
     let flags = |items: &mut dyn Iterator<Item = (crate::state::Name, bool)>| -> Map<_, _> {
-        items.map(|(name, flag)| (word(name), flag.into())).collect()
+        items
+            .map(|(name, flag)| (word(name), flag.into()))
+            .collect()
     };
     let attributes: Map<String, Value> = profile
         .attributes()

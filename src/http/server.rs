@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Why the server cannot start.
 #[derive(Debug, thiserror::Error)]
-#[error("could not listen on http address {address}: {source}; choose another with --http")]
+#[error("could not listen on {address} for HTTP; choose another address with --http")]
 pub struct HttpError {
     address: SocketAddr,
     source: std::io::Error,

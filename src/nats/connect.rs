@@ -26,7 +26,7 @@ const CONNECTED_POLL: Duration = Duration::from_millis(10);
 pub enum ConnectError {
     /// Nobody answers there, or not as NATS does.
     #[error(
-        "connect to NATS at {url}: is a nats-server running there? Start one, or set NATS_URL (or --nats) to the right address"
+        "connect to NATS at {url}: is a nats-server running there? Start one, or say with --nats where it is"
     )]
     Unreachable {
         /// Where, without credentials.

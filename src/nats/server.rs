@@ -62,7 +62,7 @@ impl LocalServerOptions {
 pub enum ServerError {
     /// The script that finds or fetches it did not find it; it has said why on standard error.
     #[error(
-        "find or fetch nats-server (the reason is above); to do without, set NATS_URL to a server that runs, or put \
+        "find or fetch nats-server (the reason is above); to do without, name a server that runs with --nats, or put \
          nats-server on the PATH"
     )]
     NotFound,

@@ -138,7 +138,12 @@ pub async fn ensure_streams(
     if !settings.partitions.is_power_of_two() || settings.partitions > PARTITIONS_MAX {
         return Err(StreamsError::Partitions(settings.partitions));
     }
-    let events_last_sequence = ensure(connection, EVENTS, events(settings, connection.max_payload())).await?;
+    let events_last_sequence = ensure(
+        connection,
+        EVENTS,
+        events(settings, connection.max_payload()),
+    )
+    .await?;
     let actions_last_sequence = ensure(connection, ACTIONS, actions(settings)).await?;
     ensure(connection, DEAD_LETTERS, dead_letters(settings)).await?;
     Ok(Streams {
@@ -227,8 +232,7 @@ fn events(settings: &StreamSettings, max_payload: usize) -> Config {
     });
     // What the server stores must fit into the dead letters with their headers.
     config.max_message_size =
-        i32::try_from(max_payload.saturating_sub(DEAD_LETTER_HEADROOM_BYTES))
-            .unwrap_or(i32::MAX);
+        i32::try_from(max_payload.saturating_sub(DEAD_LETTER_HEADROOM_BYTES)).unwrap_or(i32::MAX);
     if let Some(bytes) = settings.events_max_bytes {
         config.max_bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         config.discard = DiscardPolicy::New;

@@ -32,11 +32,7 @@ pub fn frequency(
 ///
 /// # Errors
 /// The first channel's reason.
-pub fn channel<'a>(
-    terms: &'a Terms,
-    profile: &Profile,
-    names: &Names,
-) -> Result<&'a str, Verdict> {
+pub fn channel<'a>(terms: &'a Terms, profile: &Profile, names: &Names) -> Result<&'a str, Verdict> {
     let mut first = None;
     for channel in &terms.channels {
         let verdict = match names.find(channel) {

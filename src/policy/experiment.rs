@@ -25,8 +25,7 @@ fn draw(purpose: &str, rule: &str, customer: &CustomerId, n: u64) -> u64 {
 /// Whether a rule is rolled out to a customer.
 #[must_use]
 pub fn is_rolled_out(terms: &Terms, customer: &CustomerId) -> bool {
-    terms.rollout >= 100
-        || draw("rollout", &terms.name, customer, 100) < u64::from(terms.rollout)
+    terms.rollout >= 100 || draw("rollout", &terms.name, customer, 100) < u64::from(terms.rollout)
 }
 
 /// Whether a customer is in a rule's control group.

@@ -171,8 +171,13 @@ impl CustomerView {
                 .chain(kept.map(|f| &*f.name))
                 .collect();
             return Err(error(match did_you_mean(field, known.iter().copied()) {
-                Some(meant) => format!("`{kind}` keeps no field `{field}` for filters: did you mean `{meant}`?"),
-                None => format!("`{kind}` keeps no field `{field}` for filters (it keeps: {}): declare it with `keep = true` in schema.toml", known.join(", ")),
+                Some(meant) => format!(
+                    "`{kind}` keeps no field `{field}` for filters: did you mean `{meant}`?"
+                ),
+                None => format!(
+                    "`{kind}` keeps no field `{field}` for filters (it keeps: {}): declare it with `keep = true` in schema.toml",
+                    known.join(", ")
+                ),
             }));
         }
         Ok(match field {

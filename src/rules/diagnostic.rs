@@ -101,8 +101,10 @@ pub fn render(diagnostics: &[Diagnostic]) -> String {
             }
             None => report.message = format!("{}: {}", diagnostic.file, report.message),
         }
-        let report = miette::Report::from(report)
-            .with_source_code(NamedSource::new(&*diagnostic.file, diagnostic.text.to_string()));
+        let report = miette::Report::from(report).with_source_code(NamedSource::new(
+            &*diagnostic.file,
+            diagnostic.text.to_string(),
+        ));
         // Writing to a String fails only if a Display does; then the plain message must do.
         if handler.render_report(&mut out, report.as_ref()).is_err() {
             out.push_str(&diagnostic.message);

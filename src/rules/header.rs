@@ -5,7 +5,7 @@ use super::sources::Source;
 use crate::event::Schema;
 use crate::state::Window;
 use crate::terms::{Cap, Days, Hours, Terms};
-use rhai::{AST, Dynamic, Engine, Expr, Map, Scope, Stmt};
+use rhai::{AST, Dynamic, Engine, Expr, Map, OptimizationLevel, Scope, Stmt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -29,43 +29,54 @@ pub(super) fn read(
 ) -> Result<Terms, Vec<Diagnostic>> {
     let mut header = Header {
         source,
-        places: places(ast),
         faults: Vec::new(),
         map: Map::new(),
     };
-    match rule_map(engine, ast) {
-        Ok(map) => header.map = map,
-        Err(message) => {
-            return Err(vec![
-                Diagnostic::whole(&source.path, &source.text, message).hint(
-                    "begin the file with `const RULE = #{ on: \"merchant.checkout\", channels: [\"push\"] };`",
-                ),
-            ]);
-        }
-    }
+    header.map = rule_map(engine, source, ast).map_err(|fault| vec![fault])?;
     header.unknown_fields();
     let terms = header.terms(schema);
     if header.faults.is_empty() {
-        Ok(terms)
-    } else {
-        Err(header.faults)
+        return Ok(terms);
     }
+    let places = places(&source.text);
+    let faults = header.faults.into_iter();
+    let mut faults: Vec<_> = faults
+        .map(|(field, fault)| fault.at(places.get(&*field).copied()))
+        .collect();
+    faults.sort_by_key(|fault| (fault.line, fault.column));
+    Err(faults)
 }
 
-fn rule_map(engine: &Engine, ast: &AST) -> Result<Map, String> {
+fn rule_map(engine: &Engine, source: &Source, ast: &AST) -> Result<Map, Diagnostic> {
+    let fault = |message: String| Diagnostic::whole(&source.path, &source.text, message);
+    let example =
+        "begin the file with `const RULE = #{ on: \"merchant.checkout\", channels: [\"push\"] };`";
     let mut scope = Scope::new();
     engine
         .run_ast_with_scope(&mut scope, &ast.clone_statements_only())
-        .map_err(|error| format!("`RULE` could not be evaluated: {error}"))?;
-    let rule = scope
+        .map_err(|mut error| {
+            let at = error.take_position();
+            fault(format!("`RULE` could not be evaluated: {error}"))
+                .at(at.line().zip(at.position()))
+                .hint("outside of functions, write only constants")
+        })?;
+    scope
         .get_value::<Dynamic>("RULE")
-        .ok_or("there is no `RULE`")?;
-    rule.try_cast::<Map>()
-        .ok_or_else(|| "`RULE` is not a map `#{ … }`".to_owned())
+        .ok_or_else(|| fault("there is no `RULE`".to_owned()).hint(example))?
+        .try_cast::<Map>()
+        .ok_or_else(|| fault("`RULE` is not a map `#{ … }`".to_owned()).hint(example))
 }
 
-/// Where each field of `RULE` stands.
-fn places(ast: &AST) -> BTreeMap<String, (usize, usize)> {
+/// Where each field of `RULE` stands. Parsed once more, because the optimizer makes one constant of
+/// the map and forgets the places.
+fn places(text: &str) -> BTreeMap<String, (usize, usize)> {
+    let mut engine = super::sandbox::engine();
+    engine
+        .set_optimization_level(OptimizationLevel::None)
+        .set_strict_variables(false);
+    let Ok(ast) = engine.compile(text) else {
+        return BTreeMap::new();
+    };
     let mut places = BTreeMap::new();
     for statement in ast.statements() {
         if let Stmt::Var(definition, _, _) = statement
@@ -84,18 +95,15 @@ fn places(ast: &AST) -> BTreeMap<String, (usize, usize)> {
 
 struct Header<'a> {
     source: &'a Source,
-    places: BTreeMap<String, (usize, usize)>,
-    faults: Vec<Diagnostic>,
+    /// With the field that each is about.
+    faults: Vec<(Box<str>, Diagnostic)>,
     map: Map,
 }
 
 impl Header<'_> {
     fn fault(&mut self, field: &str, message: impl Into<String>, hint: impl Into<String>) {
-        self.faults.push(
-            Diagnostic::whole(&self.source.path, &self.source.text, message)
-                .at(self.places.get(field).copied())
-                .hint(hint),
-        );
+        let fault = Diagnostic::whole(&self.source.path, &self.source.text, message).hint(hint);
+        self.faults.push((field.into(), fault));
     }
 
     fn unknown_fields(&mut self) {
@@ -128,11 +136,17 @@ impl Header<'_> {
             name,
             on: self.on(schema),
             scene: self.text("scene").map(Into::into),
-            starts: self.parsed("starts", "a date such as \"2026-11-01\"", |t| t.parse().ok()),
+            starts: self.parsed("starts", "a date such as \"2026-11-01\"", |t| {
+                t.parse().ok()
+            }),
             ends: self.parsed("ends", "a date such as \"2027-01-01\"", |t| t.parse().ok()),
             hours: self.parsed("hours", "hours such as \"10:00-22:00\"", Hours::parse),
             days: self
-                .parsed("days", "days such as \"mon-fri\" or \"sat,sun\"", Days::parse)
+                .parsed(
+                    "days",
+                    "days such as \"mon-fri\" or \"sat,sun\"",
+                    Days::parse,
+                )
                 .unwrap_or(Days::ALL),
             audience: self.texts("audience"),
             channels: self.channels(),
@@ -154,7 +168,7 @@ impl Header<'_> {
         if !self.map.contains_key("on") {
             self.fault(
                 "on",
-                "`RULE` says not which event it is for",
+                "`RULE` does not say which event it is for",
                 "add `on: \"merchant.checkout\"`",
             );
         }

@@ -54,7 +54,11 @@ impl Record {
             None => format!(
                 "`{}` has no field `{name}`: declare it in schema.toml, or use one of {}",
                 self.what,
-                self.fields.keys().map(|k| k.as_str()).collect::<Vec<_>>().join(", ")
+                self.fields
+                    .keys()
+                    .map(|k| k.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
             ),
         }))
     }
@@ -125,7 +129,12 @@ pub(super) fn value(dynamic: &Dynamic, path: &str) -> Result<Value, String> {
 
 fn members(map: &Map, path: &str) -> Result<Value, String> {
     map.iter()
-        .map(|(name, item)| Ok((name.as_str().into(), value(item, &format!("{path}.{name}"))?)))
+        .map(|(name, item)| {
+            Ok((
+                name.as_str().into(),
+                value(item, &format!("{path}.{name}"))?,
+            ))
+        })
         .collect::<Result<_, _>>()
         .map(Value::Record)
 }

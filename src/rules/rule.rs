@@ -101,9 +101,9 @@ impl Rule {
     /// Whether the rule's condition holds.
     pub(super) fn when(&self, engine: &Engine, moment: &Moment<'_>) -> Result<bool, RuleError> {
         let returned = self.call(engine, "when", moment, None)?;
-        returned.as_bool().map_err(|found| {
-            self.error("when", format!("must return true or false, not {found}"))
-        })
+        returned
+            .as_bool()
+            .map_err(|found| self.error("when", format!("must return true or false, not {found}")))
     }
 
     /// What the rule says; `None` for nothing.
@@ -159,12 +159,15 @@ impl Rule {
         }
     }
 
-    fn error(&self, function: &'static str, message: String) -> RuleError {
+    /// A fault of one of its functions as a whole, such as what it returned.
+    #[must_use]
+    pub fn error(&self, function: &'static str, message: String) -> RuleError {
+        let place = self.places[usize::from(function == "action")];
         RuleError {
             file: self.file.clone(),
             function,
-            line: None,
-            column: None,
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
             message,
         }
     }
@@ -192,13 +195,15 @@ impl Rule {
             }
             other => without_position(other),
         };
-        // An error of a limit has no place of its own: the function's must do.
-        let place = position.line().zip(position.position());
-        let place = place.or(self.places[usize::from(function == "action")]);
-        RuleError {
-            line: place.map(|(line, _)| line),
-            column: place.map(|(_, column)| column),
-            ..self.error(function, message)
+        let whole = self.error(function, message);
+        match position.line().zip(position.position()) {
+            // An error of a limit has no place of its own: the function's must do.
+            None => whole,
+            Some((line, column)) => RuleError {
+                line: Some(line),
+                column: Some(column),
+                ..whole
+            },
         }
     }
 

@@ -7,7 +7,7 @@ use super::sandbox;
 use super::sources::{Source, Sources};
 use crate::event::{Event, Schema, Value};
 use crate::state::{Customer, Customers};
-use rhai::{AST, Engine, Module, ParseError, Scope};
+use rhai::{AST, Engine, Module, ParseError, ParseErrorType, Scope};
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -258,15 +258,33 @@ fn place_of_function(text: &str, name: &str) -> Option<(usize, usize)> {
     text.lines().enumerate().find_map(|(at, line)| {
         let rest = line.trim_start().strip_prefix("fn ")?.trim_start();
         let rest = rest.strip_prefix(name)?;
-        rest.trim_start()
-            .starts_with('(')
-            .then(|| (at + 1, line.chars().count() - line.trim_start().chars().count() + 4))
+        rest.trim_start().starts_with('(').then(|| {
+            (
+                at + 1,
+                line.chars().count() - line.trim_start().chars().count() + 4,
+            )
+        })
     })
 }
 
 fn parse_fault(source: &Source, error: &ParseError) -> Diagnostic {
     let at = error.position();
-    Diagnostic::whole(&source.path, &source.text, error.err_type().to_string())
+    let message = error.err_type().to_string();
+    let forbidden = ["import", "export", "eval"]
+        .iter()
+        .any(|word| message.contains(&format!("'{word}'")));
+    let hint = match error.err_type() {
+        _ if forbidden => {
+            "a rule cannot load or make code: functions that several rules share stand in lib/<file>.rhai and are called as <file>::<function>(…)".to_owned()
+        }
+        ParseErrorType::VariableUndefined(name) => {
+            format!("a function sees only what it is given: is `event.{name}` or `customer.{name}` meant?")
+        }
+        ParseErrorType::ExprTooDeep => "take it apart into functions of its own".to_owned(),
+        _ => "this is not Rhai; the place is where reading stopped, the slip is there or just before"
+            .to_owned(),
+    };
+    Diagnostic::whole(&source.path, &source.text, message)
         .at(at.line().zip(at.position()))
-        .hint("this is not Rhai; the place is where reading stopped, the slip is there or just before")
+        .hint(hint)
 }

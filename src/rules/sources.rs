@@ -138,7 +138,10 @@ fn walk(
         };
         if kind.is_dir() {
             walk(root, &path, depth + 1, found)?;
-        } else if matches!(path.extension().and_then(|e| e.to_str()), Some("rhai" | "toml")) {
+        } else if matches!(
+            path.extension().and_then(|e| e.to_str()),
+            Some("rhai" | "toml")
+        ) {
             let relative = path
                 .strip_prefix(root)
                 .unwrap_or(&path)

@@ -14,7 +14,9 @@ impl DecisionId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let valid = text.len() == 32 && text.bytes().all(|b| b.is_ascii_hexdigit());
-        let number = valid.then(|| u128::from_str_radix(text, 16).ok()).flatten()?;
+        let number = valid
+            .then(|| u128::from_str_radix(text, 16).ok())
+            .flatten()?;
         Some(Self(number.to_be_bytes()))
     }
 }
@@ -142,8 +144,7 @@ impl Contacts {
     #[must_use]
     pub fn accepted(&self, code: Name) -> bool {
         self.0.iter().any(|c| {
-            c.code == Some(code)
-                && (c.has(OutcomeKind::Accepted) || c.has(OutcomeKind::Redeemed))
+            c.code == Some(code) && (c.has(OutcomeKind::Accepted) || c.has(OutcomeKind::Redeemed))
         })
     }
 }

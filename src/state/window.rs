@@ -353,7 +353,9 @@ mod tests {
     fn a_window_is_a_whole_number_and_a_unit() {
         assert_eq!(Window::parse("90s"), Some(Window(90_000)));
         assert_eq!(Window::parse("30d").unwrap().to_string(), "30d");
-        for wrong in ["", "d", "0d", "-1d", "1.5h", "30", "30 d", "1w", "+3d", "天"] {
+        for wrong in [
+            "", "d", "0d", "-1d", "1.5h", "30", "30 d", "1w", "+3d", "天",
+        ] {
             assert_eq!(Window::parse(wrong), None, "{wrong}");
         }
     }

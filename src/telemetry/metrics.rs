@@ -2,10 +2,12 @@
 
 use crate::action::Verdict;
 use crate::decode::Reason;
+use prometheus::core::Collector as _;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts,
-    Registry, TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
+    TextEncoder,
 };
+use std::collections::HashMap;
 
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -73,25 +75,76 @@ impl Metrics {
         let registry = Registry::new();
         let c = Catalogue(&registry);
         let metrics = Self {
-            events: c.counters("events_total", "Events decoded, by type; undeclared types as other.", &["type"]),
-            duplicates: c.counter("duplicate_events_total", "Events whose source and id were seen before."),
-            rejected: c.counters("rejected_events_total", "Events refused and kept in SCENE_DLQ, by reason.", &["reason"]),
-            verdicts: c.counters("verdicts_total", "What became of each rule at each event it listens to.", &["rule", "verdict"]),
-            rule_errors: c.counters("rule_errors_total", "Failures of a rule's functions.", &["rule"]),
-            committed: c.counters("committed_actions_total", "Actions stored in SCENE_ACTIONS, by channel; _holdout is the control group.", &["channel"]),
-            trimmed_windows: c.counter("trimmed_windows_total", "Events for which a rule asked for a window over the trimmed edge of the journal."),
-            step_seconds: c.histogram("step_seconds", "Time a batch spends in the partition's step."),
-            commit_seconds: c.histogram("commit_seconds", "Time until a batch's decisions are acknowledged."),
-            event_to_action_seconds: c.histogram("event_to_action_seconds", "Time from an event's store timestamp to the acknowledgement of its action."),
+            events: c.counters(
+                "events_total",
+                "Events decoded, by type; undeclared types as other.",
+                &["type"],
+            ),
+            duplicates: c.counter(
+                "duplicate_events_total",
+                "Events whose source and id were seen before.",
+            ),
+            rejected: c.counters(
+                "rejected_events_total",
+                "Events refused and kept in SCENE_DLQ, by reason.",
+                &["reason"],
+            ),
+            verdicts: c.counters(
+                "verdicts_total",
+                "What became of each rule at each event it listens to.",
+                &["rule", "verdict"],
+            ),
+            rule_errors: c.counters(
+                "rule_errors_total",
+                "Failures of a rule's functions.",
+                &["rule"],
+            ),
+            committed: c.counters(
+                "committed_actions_total",
+                "Actions stored in SCENE_ACTIONS, by channel; _holdout is the control group.",
+                &["channel"],
+            ),
+            trimmed_windows: c.counter(
+                "trimmed_windows_total",
+                "Events for which a rule asked for a window over the trimmed edge of the journal.",
+            ),
+            step_seconds: c.histogram(
+                "step_seconds",
+                "Time a batch spends in the partition's step.",
+            ),
+            commit_seconds: c.histogram(
+                "commit_seconds",
+                "Time until a batch's decisions are acknowledged.",
+            ),
+            event_to_action_seconds: c.histogram(
+                "event_to_action_seconds",
+                "Time from an event's store timestamp to the acknowledgement of its action.",
+            ),
             customers: c.gauge("customers", "Customers in memory."),
             pending: c.gauge("pending_events", "Events stored and not yet read."),
-            readers_reopened: c.counter("readers_reopened_total", "How often a reader had to start its consumer anew."),
-            partitions_ready: c.gauge("partitions_ready", "Partitions that have caught up with their events since the start."),
+            readers_reopened: c.counter(
+                "readers_reopened_total",
+                "How often a reader had to start its consumer anew.",
+            ),
+            partitions_ready: c.gauge(
+                "partitions_ready",
+                "Partitions that have caught up with their events since the start.",
+            ),
             partitions_owned: c.gauge("partitions_owned", "Partitions this engine owns."),
             rules: c.gauge("rules", "Rules in the live generation."),
-            reloads: c.counters("rule_reloads_total", "Reloads of the rule set: swapped in, or refused for faults.", &["result"]),
-            reload_seconds: c.histogram("rule_reload_seconds", "Time from noticing a change in the rules folder to the swap."),
-            rules_faulty: c.gauge("rules_faulty", "1 while the rules folder is faulty and an older generation is live."),
+            reloads: c.counters(
+                "rule_reloads_total",
+                "Reloads of the rule set: swapped in, or refused for faults.",
+                &["result"],
+            ),
+            reload_seconds: c.histogram(
+                "rule_reload_seconds",
+                "Time from noticing a change in the rules folder to the swap.",
+            ),
+            rules_faulty: c.gauge(
+                "rules_faulty",
+                "1 while the rules folder is faulty and an older generation is live.",
+            ),
             registry,
         };
         for reason in Reason::ALL {
@@ -121,13 +174,23 @@ impl Metrics {
             .inc_by(times);
     }
 
-    /// How often a rule got a verdict.
+    /// How often each rule got each verdict, by their words.
     #[must_use]
-    pub fn verdicts(&self, rule: &str, verdict: Verdict) -> u64 {
-        // Looking must not make a series: a rule that never got this verdict has none.
-        self.verdicts
-            .get_metric_with_label_values(&[rule, verdict.word()])
-            .map_or(0, |counter| counter.get())
+    pub fn verdicts(&self) -> HashMap<(String, String), u64> {
+        let series = self.verdicts.collect();
+        let counters = series.iter().flat_map(|family| family.get_metric());
+        counters
+            .map(|counter| {
+                let label = |name| {
+                    let labels = counter.get_label().iter();
+                    let found = labels.clone().find(|label| label.name() == name);
+                    found.map_or("", |label| label.value()).to_owned()
+                };
+                // A counter of whole numbers below 2^53 stays exact.
+                let times = counter.get_counter().get_value() as u64;
+                ((label("rule"), label("verdict")), times)
+            })
+            .collect()
     }
 
     /// All metrics in the Prometheus text format.

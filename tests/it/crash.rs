@@ -18,11 +18,7 @@ fn rules() -> Folder {
 }
 
 /// Publishes events `from..to` one after another, each until it is stored.
-fn load(
-    publisher: EventPublisher,
-    from: usize,
-    to: usize,
-) -> tokio::task::JoinHandle<()> {
+fn load(publisher: EventPublisher, from: usize, to: usize) -> tokio::task::JoinHandle<()> {
     tokio::spawn(async move {
         let publisher = Arc::new(publisher);
         let mut running = tokio::task::JoinSet::new();
@@ -105,11 +101,7 @@ async fn a_second_engine_takes_over_and_the_first_one_stops_saying_so() {
     load(publisher, 200, 400).await.unwrap();
     let status = first.wait();
     assert_eq!(status.code(), Some(1), "{}", first.log());
-    assert!(
-        first.log().contains("it now belongs to"),
-        "{}",
-        first.log()
-    );
+    assert!(first.log().contains("it now belongs to"), "{}", first.log());
     assert_each_once(&kit::wait_actions(&nats.url(), 400).await, 400);
 }
 

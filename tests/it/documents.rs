@@ -15,13 +15,18 @@ const API: &str = include_str!("../../src/rules/api.rs");
 fn blocks<'a>(text: &'a str, language: &str) -> Vec<&'a str> {
     let fence = format!("```{language}\n");
     let parts = text.split(&*fence).skip(1);
-    parts.map(|part| part.split("```").next().unwrap()).collect()
+    parts
+        .map(|part| part.split("```").next().unwrap())
+        .collect()
 }
 
 /// The cells of a table, found by its head.
 fn table<'a>(text: &'a str, head: &str) -> Vec<Vec<&'a str>> {
     let (_, rest) = text.split_once(head).expect("the table is there");
-    let rows = rest.lines().skip(2).take_while(|line| line.starts_with('|'));
+    let rows = rest
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'));
     rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
         .collect()
 }
@@ -44,7 +49,10 @@ fn the_examples_in_the_readme_are_the_files_that_are_tested() {
         ("python", include_str!("../examples/producer.py")),
         ("js", include_str!("../examples/producer.mjs")),
         ("rust", include_str!("../examples/producer.rs")),
-        ("rhai", include_str!("../examples/rules/win-the-payment/checkout.rhai")),
+        (
+            "rhai",
+            include_str!("../examples/rules/win-the-payment/checkout.rhai"),
+        ),
     ] {
         assert_eq!(blocks(README, language), [file], "{language}");
     }
@@ -58,8 +66,13 @@ fn the_examples_in_the_readme_are_the_files_that_are_tested() {
 
 #[test]
 fn the_readme_names_every_reason_and_every_verdict() {
-    assert_eq!(words("| reason | what it means |"), Reason::ALL.map(Reason::word));
-    let named: BTreeSet<_> = words("| verdict | what became of the rule |").into_iter().collect();
+    assert_eq!(
+        words("| reason | what it means |"),
+        Reason::ALL.map(Reason::word)
+    );
+    let named: BTreeSet<_> = words("| verdict | what became of the rule |")
+        .into_iter()
+        .collect();
     let all: BTreeSet<_> = Verdict::ALL.into_iter().map(Verdict::word).collect();
     assert_eq!(named, all);
 }
@@ -74,14 +87,17 @@ fn the_readme_names_every_setting_with_its_default() {
         .collect();
     let is_key = |text: &&str| {
         let parts: Vec<_> = text.split('.').collect();
-        let plain = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        let plain = |part: &&str| {
+            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        };
         parts.len() == 2 && parts.iter().all(plain) && *text != "money.rates"
     };
     let known: BTreeSet<_> = quoted(CONFIG).filter(is_key).collect();
     assert_eq!(named, known);
     let defaults = |key: &&Vec<&str>| !key[0].contains('<');
     let flags = rows.iter().filter(defaults);
-    let flags = flags.map(|row| Setting::flag("README", row[0].trim_matches('`'), row[1].trim_matches('`')));
+    let flags = flags
+        .map(|row| Setting::flag("README", row[0].trim_matches('`'), row[1].trim_matches('`')));
     let said = Config::load(None, [], flags.collect()).unwrap();
     let default = Config::load(None, [], Vec::new()).unwrap();
     assert_eq!(format!("{said:?}"), format!("{default:?}"));

@@ -1,5 +1,11 @@
 //! Tests that need a lot of room: one binary with modules, a real nats-server, and a shared kit.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests wait for an engine in another process, and measure how long"
+)]
+
 mod crash;
 mod decide;
 mod documents;

@@ -26,24 +26,43 @@ fn every_malformed_event_is_refused_with_its_reason_and_every_good_one_decodes()
         let word = |result: Result<(), Reason>| result.map_or_else(Reason::word, |()| "good");
         *reasons.entry(word(case.expected)).or_insert(0) += 1;
         if decoded != case.expected {
-            let payload: String = String::from_utf8_lossy(&case.payload).chars().take(600).collect();
+            let payload: String = String::from_utf8_lossy(&case.payload)
+                .chars()
+                .take(600)
+                .collect();
             let told = format!("{} {:?} {payload}", case.subject, case.headers);
             wrong
                 .entry((case.fault, word(case.expected), word(decoded)))
                 .or_insert(told);
         }
     }
-    assert!(wrong.is_empty(), "fault, expected, decoded: example\n{wrong:#?}");
+    assert!(
+        wrong.is_empty(),
+        "fault, expected, decoded: example\n{wrong:#?}"
+    );
     let good = reasons["good"];
-    assert!(cases.len() - good >= 10_000, "only {} malformed", cases.len() - good);
+    assert!(
+        cases.len() - good >= 10_000,
+        "only {} malformed",
+        cases.len() - good
+    );
     for reason in Reason::ALL {
-        assert!(reasons.contains_key(reason.word()), "no case of {}", reason.word());
+        assert!(
+            reasons.contains_key(reason.word()),
+            "no case of {}",
+            reason.word()
+        );
     }
 }
 
 #[test]
 fn the_corpus_is_the_same_for_the_same_seed_and_repeats_no_good_event() {
-    let all = |seed| corpus(seed, 2_000, NOW).into_iter().map(|c| c.payload).collect::<Vec<_>>();
+    let all = |seed| {
+        corpus(seed, 2_000, NOW)
+            .into_iter()
+            .map(|c| c.payload)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(all(7), all(7));
     assert_ne!(all(7), all(8));
 }
@@ -72,7 +91,10 @@ fn random_bytes_are_refused_without_a_panic() {
 fn mutations_of_good_events_never_panic() {
     let (decoder, schema) = (Decoder::default(), Schema::default());
     let mut random = Random::new(4);
-    let good: Vec<Case> = corpus(5, 1_000, NOW).into_iter().filter(|c| c.expected.is_ok()).collect();
+    let good: Vec<Case> = corpus(5, 1_000, NOW)
+        .into_iter()
+        .filter(|c| c.expected.is_ok())
+        .collect();
     for sequence in 0..40_000 {
         let case = random.pick(&good);
         let mut stored = case.stored(sequence, NOW, &decoder);
@@ -81,7 +103,12 @@ fn mutations_of_good_events_never_panic() {
             mutate(&mut random, &mut payload, &good);
         }
         stored.payload = payload.into();
-        if let Some((_, value)) = stored.headers.iter_mut().next_back().filter(|_| random.chance(30)) {
+        if let Some((_, value)) = stored
+            .headers
+            .iter_mut()
+            .next_back()
+            .filter(|_| random.chance(30))
+        {
             *value = String::from_utf8_lossy(&random.bytes(12)).into_owned();
         }
         // Either answer will do; a mutated amount may be as good as the one before.
@@ -107,7 +134,9 @@ fn mutate(random: &mut Random, payload: &mut Vec<u8>, good: &[Case]) {
             payload.extend_from_slice(&other[from..]);
         }
         _ => {
-            let token: &[u8] = random.pick::<&[u8]>(&[b"null", b"{", b"]", b"\"", b"-", b"1e5", b"\\u00", b"9999999"]);
+            let token: &[u8] = random.pick::<&[u8]>(&[
+                b"null", b"{", b"]", b"\"", b"-", b"1e5", b"\\u00", b"9999999",
+            ]);
             payload.splice(at..at, token.iter().copied());
         }
     }
@@ -129,10 +158,16 @@ fn an_event_exactly_at_the_limits_is_good_and_one_beyond_is_not() {
             expected: Ok(()),
         }
         .stored(1, stored_at, &decoder);
-        decoder.decode(&stored, &schema).map(drop).map_err(|r| r.reason)
+        decoder
+            .decode(&stored, &schema)
+            .map(drop)
+            .map_err(|r| r.reason)
     };
     assert_eq!(at(NOW + decoder.future_tolerance, NOW), Ok(()));
-    assert_eq!(at(NOW + decoder.future_tolerance + 1, NOW), Err(Reason::FromTheFuture));
+    assert_eq!(
+        at(NOW + decoder.future_tolerance + 1, NOW),
+        Err(Reason::FromTheFuture)
+    );
     assert_eq!(at(NOW - decoder.horizon, NOW), Ok(()));
     assert_eq!(at(NOW - decoder.horizon - 1, NOW), Err(Reason::TooOld));
 }

@@ -58,7 +58,10 @@ async fn a_saved_rule_is_live_at_the_next_decision_and_a_broken_one_changes_noth
     assert_eq!(codes(&actions).last().unwrap(), "NEW9");
     let log = engine.log();
     assert!(log.contains("answer.rhai:2:"), "{log}");
-    assert!(log.contains('┬') || log.contains('▲'), "no caret in:\n{log}");
+    assert!(
+        log.contains('┬') || log.contains('▲'),
+        "no caret in:\n{log}"
+    );
     let page = engine.get("/api/rules");
     let json: serde_json::Value =
         serde_json::from_str(page.split_once("\r\n\r\n").unwrap().1).unwrap();
@@ -83,14 +86,23 @@ async fn no_event_is_lost_while_the_rules_are_reloaded_a_thousand_times_under_lo
     let load = tokio::spawn(async move {
         let mut count = 0;
         while !*stopped.borrow() {
-            kit::publish(&publisher, &format!("e{count}"), &format!("C{}", count % 40)).await;
+            kit::publish(
+                &publisher,
+                &format!("e{count}"),
+                &format!("C{}", count % 40),
+            )
+            .await;
             count += 1;
         }
         count
     });
     let folder = rules.path().to_owned();
     for saved in 1..=1_000 {
-        kit::save(&folder, "answer.rhai", &kit::answering_rule(&format!("R{saved}")));
+        kit::save(
+            &folder,
+            "answer.rhai",
+            &kit::answering_rule(&format!("R{saved}")),
+        );
         kit::eventually("the rules are swapped", || swapped() >= f64::from(saved));
     }
     stop.send(true).unwrap();
@@ -100,7 +112,11 @@ async fn no_event_is_lost_while_the_rules_are_reloaded_a_thousand_times_under_lo
     assert_eq!(actions.len(), count);
     assert!(kit::answers(&actions).values().all(|n| *n == 1));
     let different: std::collections::BTreeSet<_> = codes(&actions).into_iter().collect();
-    assert!(different.len() > 100, "only {} generations acted", different.len());
+    assert!(
+        different.len() > 100,
+        "only {} generations acted",
+        different.len()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -221,6 +221,10 @@ impl TemporaryFolder {
 }
 
 impl Drop for TemporaryFolder {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a drop cannot await, and nothing else runs any more"
+    )]
     fn drop(&mut self) {
         // A server that was just killed may still be writing.
         for _ in 0..REMOVE_ATTEMPTS {

@@ -47,7 +47,11 @@ pub(crate) fn rule(terms: &str) -> String {
 
 /// The same with a condition.
 pub(crate) fn rule_when(terms: &str, condition: &str) -> String {
-    let channels = if terms.contains("channels:") { "" } else { "channels: [\"push\"]," };
+    let channels = if terms.contains("channels:") {
+        ""
+    } else {
+        "channels: [\"push\"],"
+    };
     format!(
         "const RULE = #{{ on: \"merchant.checkout\", {channels} {terms} }};\n\
          fn when(event, customer) {{ {condition} }}\n\
@@ -65,7 +69,10 @@ pub(crate) struct Desk {
 
 impl Desk {
     pub(crate) fn new<T: AsRef<str>>(files: &[(&str, T)]) -> Self {
-        let files: Vec<(&str, &str)> = files.iter().map(|(path, text)| (*path, text.as_ref())).collect();
+        let files: Vec<(&str, &str)> = files
+            .iter()
+            .map(|(path, text)| (*path, text.as_ref()))
+            .collect();
         let rules = compile(&files).unwrap_or_else(|faults| panic!("{}", render(&faults)));
         let customers = Arc::new(Customers::default());
         let zone = jiff::tz::TimeZone::get("Asia/Shanghai").unwrap();
@@ -132,7 +139,11 @@ pub(crate) fn verdict(output: &Output, rule: &str) -> Verdict {
 
 /// Who decided, in order.
 pub(crate) fn winners(output: &Output) -> Vec<&str> {
-    output.decisions.iter().map(|decision| &*decision.rule).collect()
+    output
+        .decisions
+        .iter()
+        .map(|decision| &*decision.rule)
+        .collect()
 }
 
 /// A decision as the log gives it back.
@@ -169,10 +180,16 @@ pub(crate) fn event(kind: &str, id: &str, customer: &str, at: Millis, data: Valu
 
 /// A started checkout of 128.50 for dinner.
 pub(crate) fn checkout(id: &str, customer: &str, at: Millis) -> Value {
-    event("merchant.checkout", id, customer, at, json!({
-        "stage": "started", "amount": "128.50", "currency": "CNY", "tender": "other_bank",
-        "merchant": {"id": "M7", "category": "dining", "partner": true},
-    }))
+    event(
+        "merchant.checkout",
+        id,
+        customer,
+        at,
+        json!({
+            "stage": "started", "amount": "128.50", "currency": "CNY", "tender": "other_bank",
+            "merchant": {"id": "M7", "category": "dining", "partner": true},
+        }),
+    )
 }
 
 /// A profile event.

@@ -59,7 +59,6 @@ pub(crate) async fn publish(publisher: &EventPublisher, id: &str, customer: &str
 /// What is in `SCENE_ACTIONS`.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredAction {
-    pub(crate) subject: String,
     pub(crate) event: serde_json::Value,
 }
 
@@ -97,7 +96,11 @@ pub(crate) async fn stream_messages(
                 .flat_map(async_nats::HeaderMap::iter)
                 .map(|(name, values)| (name.to_string(), values[0].to_string()))
                 .collect();
-            (message.subject.to_string(), headers, message.payload.clone())
+            (
+                message.subject.to_string(),
+                headers,
+                message.payload.clone(),
+            )
         })
         .collect()
 }
@@ -108,8 +111,7 @@ pub(crate) async fn actions(url: &str) -> Vec<StoredAction> {
         .await
         .into_iter()
         .filter(|(subject, _, _)| !subject.starts_with("scene.actions._record."))
-        .map(|(subject, _, payload)| StoredAction {
-            subject,
+        .map(|(_, _, payload)| StoredAction {
             event: serde_json::from_slice(&payload).unwrap(),
         })
         .collect()

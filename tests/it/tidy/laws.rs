@@ -6,7 +6,15 @@ use super::source::Source;
 use std::collections::BTreeSet;
 
 /// The words all share: these may name one another, and nothing else of the crate.
-const VOCABULARY: &[&str] = &["action", "clock", "event", "money", "partitioning", "state", "terms"];
+const VOCABULARY: &[&str] = &[
+    "action",
+    "clock",
+    "event",
+    "money",
+    "partitioning",
+    "state",
+    "terms",
+];
 
 /// What each module may name beside the vocabulary (and itself).
 const MAY_NAME: &[(&str, &[&str])] = &[
@@ -23,8 +31,12 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("telemetry", &["decode"]),
     ("registry", &["rules", "telemetry"]),
     ("durable", &["partition"]),
-    ("http", &["registry", "rules", "telemetry"]),
+    // What is shown by `http` and kept by `engine`, so that the two need not know each other.
+    ("health", &["nats", "rules"]),
+    ("http", &["health", "registry", "rules", "telemetry"]),
     ("simulate", &["decode"]),
+    // Describes what goes over the wire, so it names those who write and read it.
+    ("schema", &["decode", "nats"]),
     // Those that put all together.
     ("engine", EVERYTHING),
     ("demo", EVERYTHING),
@@ -37,13 +49,24 @@ const EVERYTHING: &[&str] = &["*"];
 
 /// Modules that are functions of what they are given: no tasks, no files, no network, no clock.
 const PURE: &[&str] = &[
-    "action", "decode", "event", "money", "partition", "partitioning", "policy", "replay", "rules",
-    "state", "terms",
+    "action",
+    "decode",
+    "event",
+    "money",
+    "partition",
+    "partitioning",
+    "policy",
+    "replay",
+    "rules",
+    "state",
+    "terms",
 ];
 
 /// Files of pure modules that may read files, and why.
-const MAY_READ_FILES: &[(&str, &str)] =
-    &[("src/rules/sources.rs", "reads the rules folder, once, before anything is compiled")];
+const MAY_READ_FILES: &[(&str, &str)] = &[(
+    "src/rules/sources.rs",
+    "reads the rules folder, once, before anything is compiled",
+)];
 
 /// The part of the crate that a file belongs to.
 fn module(path: &str) -> &str {
@@ -56,7 +79,9 @@ fn module(path: &str) -> &str {
 fn named(code: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let word = |text: &str| -> String {
-        text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
+        text.chars()
+            .take_while(|c| c.is_alphanumeric() || *c == '_')
+            .collect()
     };
     for (at, _) in code.match_indices("crate::") {
         if at > 0 && code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
@@ -106,7 +131,10 @@ fn modules_name_only_what_the_law_of_imports_allows() {
             match MAY_NAME.iter().find(|(name, _)| *name == module) {
                 Some((_, allowed)) => allowed,
                 None => {
-                    faults.add(&source.path, format!("`{module}` is not in the table MAY_NAME"));
+                    faults.add(
+                        &source.path,
+                        format!("`{module}` is not in the table MAY_NAME"),
+                    );
                     continue;
                 }
             }
@@ -142,7 +170,10 @@ fn a_library_at_the_edge_is_named_by_one_module_only() {
             let names = source
                 .code()
                 .match_indices(&format!("{library}::"))
-                .any(|(at, _)| !source.code()[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':'));
+                .any(|(at, _)| {
+                    !source.code()[..at]
+                        .ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':')
+                });
             if names && module(&source.path) != owner {
                 faults.add(&source.path, format!("`{library}` is for `{owner}` alone"));
             }
@@ -161,9 +192,21 @@ fn the_pure_core_has_no_tasks_no_files_no_network_and_no_clock() {
         let code = source.code();
         let reads_files = MAY_READ_FILES.iter().any(|(path, _)| *path == source.path);
         let mut banned = vec![
-            "tokio", "std::net", "std::process", "std::thread", "std::env", "SystemTime", "Instant",
-            "now_ms", "monotonic_now", "async fn", ".await", "static mut", "thread_local!",
-            "println!", "eprintln!",
+            "tokio",
+            "std::net",
+            "std::process",
+            "std::thread",
+            "std::env",
+            "SystemTime",
+            "Instant",
+            "now_ms",
+            "monotonic_now",
+            "async fn",
+            ".await",
+            "static mut",
+            "thread_local!",
+            "println!",
+            "eprintln!",
         ];
         if !reads_files {
             banned.extend(["std::fs", "File::"]);
@@ -189,10 +232,12 @@ fn there_is_no_global_mutable_state() {
     for source in sources() {
         for (number, masked, _) in source.lines_of_code() {
             let line = masked.trim_start();
-            let item = line.split_once("static ").filter(|(before, _)| {
-                before.is_empty() || before.starts_with("pub")
-            });
-            let changes = ["mut ", "Mutex", "RwLock", "Atomic", "OnceLock", "LazyLock", "Cell"];
+            let item = line
+                .split_once("static ")
+                .filter(|(before, _)| before.is_empty() || before.starts_with("pub"));
+            let changes = [
+                "mut ", "Mutex", "RwLock", "Atomic", "OnceLock", "LazyLock", "Cell",
+            ];
             if item.is_some_and(|(_, item)| changes.iter().any(|word| item.contains(word))) {
                 faults.add(format!("{}:{number}", source.path), line);
             }

@@ -56,7 +56,9 @@ impl Source {
     pub(super) fn all() -> Vec<Self> {
         let rust = tracked().into_iter().filter(|path| {
             path.ends_with(".rs")
-                && ["src/", "tests/", "benches/"].iter().any(|dir| path.starts_with(dir))
+                && ["src/", "tests/", "benches/"]
+                    .iter()
+                    .any(|dir| path.starts_with(dir))
         });
         rust.map(|path| {
             let text = std::fs::read_to_string(root().join(&path)).unwrap();
@@ -67,9 +69,10 @@ impl Source {
 
     pub(super) fn new(path: String, original: String) -> Self {
         let masked = mask(&original);
-        let whole = path.starts_with("tests/") || path.ends_with("/tests.rs") || path.contains("/tests/");
+        let whole =
+            path.starts_with("tests/") || path.ends_with("/tests.rs") || path.contains("/tests/");
         let test_parts = if whole && path.starts_with("src/") {
-            vec![0..masked.len()]
+            std::iter::once(0..masked.len()).collect()
         } else {
             test_parts(&masked)
         };
@@ -89,7 +92,10 @@ impl Source {
     pub(super) fn lines_of_code(&self) -> Vec<(usize, &str, &str)> {
         let mut at = 0;
         let mut lines = Vec::new();
-        let pairs = self.masked.split_inclusive('\n').zip(self.original.split_inclusive('\n'));
+        let pairs = self
+            .masked
+            .split_inclusive('\n')
+            .zip(self.original.split_inclusive('\n'));
         for (number, (masked, original)) in pairs.enumerate() {
             if !self.is_test(at + masked.len() - masked.trim_start().len()) {
                 lines.push((number + 1, masked.trim_end(), original.trim_end()));
@@ -97,6 +103,11 @@ impl Source {
             at += masked.len();
         }
         lines
+    }
+
+    /// Whether a text stands in it anywhere.
+    pub(super) fn has(&self, text: &str) -> bool {
+        self.original.contains(text)
     }
 
     /// How many lines it has without its tests.
@@ -107,7 +118,10 @@ impl Source {
     /// The masked text outside of tests.
     pub(super) fn code(&self) -> String {
         let lines = self.lines_of_code();
-        lines.iter().map(|(_, masked, _)| format!("{masked}\n")).collect()
+        lines
+            .iter()
+            .map(|(_, masked, _)| format!("{masked}\n"))
+            .collect()
     }
 
     /// Every function with a body, those of tests included.
@@ -118,7 +132,10 @@ impl Source {
         while let Some(at) = text[from..].find("fn ").map(|at| at + from) {
             from = at + 3;
             let word = at == 0 || !is_word(text.as_bytes()[at - 1]);
-            let name: String = text[from..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let name: String = text[from..]
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
             if !word || name.is_empty() {
                 continue;
             }
@@ -213,7 +230,11 @@ pub(super) fn mask(text: &str) -> String {
         let end = end.min(bytes.len());
         // The quotes themselves stay, so that a call with text still looks like one.
         let quoted = rest[0] == b'"' || rest[0] == b'\'';
-        let (from, until) = if quoted { (at + 1, end.saturating_sub(1)) } else { (at, end) };
+        let (from, until) = if quoted {
+            (at + 1, end.saturating_sub(1))
+        } else {
+            (at, end)
+        };
         for byte in &mut out[from.min(until)..until] {
             if *byte != b'\n' {
                 *byte = b' ';

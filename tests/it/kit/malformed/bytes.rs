@@ -15,7 +15,8 @@ pub(super) const BYTE_FAULTS: &[(&str, Spoil)] = &[
         Reason::NotJson
     }),
     ("something after the end", |random, payload| {
-        payload.extend_from_slice(random.pick::<&[u8]>(&[b" x", b"{}", b",", b"}", b"\0", b"null"]));
+        payload
+            .extend_from_slice(random.pick::<&[u8]>(&[b" x", b"{}", b",", b"}", b"\0", b"null"]));
         Reason::NotJson
     }),
     ("not UTF-8", not_utf8),
@@ -27,7 +28,14 @@ pub(super) const BYTE_FAULTS: &[(&str, Spoil)] = &[
     ("no JSON literal", no_literal),
     ("no JSON literal", no_literal),
     ("no JSON at all", |random, payload| {
-        let texts: [&[u8]; 6] = [b"hello", b"<event/>", b"id=1&x=2", b"---\na: 1", b"{'id': 1}", b" "];
+        let texts: [&[u8]; 6] = [
+            b"hello",
+            b"<event/>",
+            b"id=1&x=2",
+            b"---\na: 1",
+            b"{'id': 1}",
+            b" ",
+        ];
         *payload = random.pick(&texts).to_vec();
         Reason::NotJson
     }),
@@ -49,13 +57,22 @@ pub(super) const BYTE_FAULTS: &[(&str, Spoil)] = &[
     ("too deep", |random, payload| {
         let levels = random.pick(&[32, 33, 64, 127, 128, 129, 5_000, 100_000]);
         let (open, close) = random.pick(&[("[", "]"), ("{\"a\":", "}")]);
-        let closed = if random.chance(50) { close.repeat(levels) } else { String::new() };
+        let closed = if random.chance(50) {
+            close.repeat(levels)
+        } else {
+            String::new()
+        };
         let deep = format!(",\"deep\":{}1{closed}", open.repeat(levels));
         insert_before_end(payload, deep.as_bytes());
         Reason::TooDeep
     }),
     ("number out of range", |random, payload| {
-        let number = random.pick(&["1e400", "-1e99999", "123456789012345678901234567890123", "1e29"]);
+        let number = random.pick(&[
+            "1e400",
+            "-1e99999",
+            "123456789012345678901234567890123",
+            "1e29",
+        ]);
         insert_before_end(payload, format!(",\"number\":{number}").as_bytes());
         Reason::InvalidValue
     }),
@@ -71,10 +88,15 @@ fn truncated(random: &mut Random, payload: &mut Vec<u8>) -> Reason {
 }
 
 fn not_utf8(random: &mut Random, payload: &mut Vec<u8>) -> Reason {
-    let wrong: &[u8] = random.pick::<&[u8]>(&[b"\xff", b"\xc0\xaf", b"\x80", b"\xed\xa0\x80", b"\xf8"]);
+    let wrong: &[u8] =
+        random.pick::<&[u8]>(&[b"\xff", b"\xc0\xaf", b"\x80", b"\xed\xa0\x80", b"\xf8"]);
     // Between two characters, so that it cannot complete one.
     let text = std::str::from_utf8(payload).unwrap();
-    let ascii: Vec<usize> = text.char_indices().filter(|(_, c)| c.is_ascii()).map(|(at, _)| at).collect();
+    let ascii: Vec<usize> = text
+        .char_indices()
+        .filter(|(_, c)| c.is_ascii())
+        .map(|(at, _)| at)
+        .collect();
     let at = random.pick(&ascii);
     payload.splice(at..at, wrong.iter().copied());
     Reason::NotUtf8
@@ -89,8 +111,28 @@ fn utf16(_: &mut Random, payload: &mut Vec<u8>) -> Reason {
 
 fn no_literal(random: &mut Random, payload: &mut Vec<u8>) -> Reason {
     let literal = random.pick(&[
-        "NaN", "Infinity", "-Infinity", "0x1F", "01", "+1", ".5", "1.", "1e", "--1", "True", "None",
-        "undefined", "'text'", "1_000", "", "1,", "/* 1 */ 1", "\"\\x41\"", "nul", "tru", "- 1",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "0x1F",
+        "01",
+        "+1",
+        ".5",
+        "1.",
+        "1e",
+        "--1",
+        "True",
+        "None",
+        "undefined",
+        "'text'",
+        "1_000",
+        "",
+        "1,",
+        "/* 1 */ 1",
+        "\"\\x41\"",
+        "nul",
+        "tru",
+        "- 1",
     ]);
     insert_before_end(payload, format!(",\"amount\":{literal}").as_bytes());
     Reason::NotJson

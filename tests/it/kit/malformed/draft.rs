@@ -22,7 +22,16 @@ pub(super) struct Draft {
 }
 
 const CUSTOMERS: &[&str] = &[
-    "C1001", "C2", "a b", "x.y.z", "客户七", "50%", "*", ">", "line\nbreak", "Ünal",
+    "C1001",
+    "C2",
+    "a b",
+    "x.y.z",
+    "客户七",
+    "50%",
+    "*",
+    ">",
+    "line\nbreak",
+    "Ünal",
     "0123456789012345678901234567890123456789012345678901234567890123",
 ];
 const TYPES: &[&str] = &[
@@ -55,7 +64,10 @@ impl Draft {
         for (name, value) in [
             ("specversion", "1.0".to_owned()),
             ("id", id),
-            ("source", random.pick(&["core-banking", "till-9", "网关"]).to_owned()),
+            (
+                "source",
+                random.pick(&["core-banking", "till-9", "网关"]).to_owned(),
+            ),
             ("type", kind.to_owned()),
             ("subject", customer.clone()),
             ("time", format_rfc3339(time)),
@@ -104,7 +116,9 @@ impl Draft {
         let mut headers = Vec::new();
         let payload = if self.binary {
             for (name, value) in &self.attributes {
-                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                let text = value
+                    .as_str()
+                    .map_or_else(|| value.to_string(), str::to_owned);
                 headers.push((format!("ce-{name}"), header_value(&text)));
             }
             self.data
@@ -145,8 +159,14 @@ fn header_value(text: &str) -> String {
 /// Amounts in every form that is allowed.
 fn amount(random: &mut Random) -> Value {
     let forms = [
-        json!("128.50"), json!("0"), json!("0.0001"), json!("-0"), json!("50000.00"), json!(128),
-        json!("1.500000"), json!("922337203685477.5807"),
+        json!("128.50"),
+        json!("0"),
+        json!("0.0001"),
+        json!("-0"),
+        json!("50000.00"),
+        json!(128),
+        json!("1.500000"),
+        json!("922337203685477.5807"),
     ];
     if random.chance(20) {
         return serde_json::from_str(random.pick(&["12.5", "0.1", "1e2", "3.0000"])).unwrap();
@@ -177,11 +197,19 @@ fn data(random: &mut Random, kind: &str) -> Value {
         }),
         "offer.accepted" => json!({"action": "00112233445566778899aabbccddeeff"}),
         // Nobody declared it, so its data is its producer's business.
-        _ => random.pick(&[json!({"device": "phone"}), json!(null), json!([1, 2]), json!("x")]),
+        _ => random.pick(&[
+            json!({"device": "phone"}),
+            json!(null),
+            json!([1, 2]),
+            json!("x"),
+        ]),
     };
     if let Some(members) = data.as_object_mut() {
         if random.chance(15) {
-            members.insert("unknown_field".to_owned(), json!({"kept": ["by", "nobody", 1.5]}));
+            members.insert(
+                "unknown_field".to_owned(),
+                json!({"kept": ["by", "nobody", 1.5]}),
+            );
         }
         if random.chance(5) {
             // As deep as is allowed: 30 lists in `data` in the envelope.
