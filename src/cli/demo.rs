@@ -158,6 +158,10 @@ impl Demo {
             Ending::Failed(failure) => Err(failure.into()),
             Ending::Asked => {
                 stopped?;
+                if screen.closed() {
+                    // Whoever read our output had seen enough, as `head` does.
+                    return Ok(ExitCode::SUCCESS);
+                }
                 verdict(&summary)
             }
         }
