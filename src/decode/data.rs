@@ -4,11 +4,13 @@ use super::envelope::Envelope;
 use super::{Reason, Rejection};
 use crate::clock::parse_rfc3339;
 use crate::event::{
-    Checkout, Direction, Event, Facts, Field, FieldKind, Kept, Movement, OutcomeKind,
+    Checkout, Direction, Event, Facts, Field, FieldKind, Kept, Movement, OutcomeKind, Path,
     ProfileChange, Schema, Stage, Value, fingerprint,
 };
 use crate::money::{Money, MoneyError, Rates};
 use rust_decimal::Decimal;
+use std::fmt::Display;
+use std::mem::take;
 
 /// The most attributes, segments or channels one profile event may carry.
 const PROFILE_ITEMS_MAX: usize = 256;
@@ -33,7 +35,7 @@ pub(super) fn event(
             let typed = Typing {
                 rate: rate_of(&data, rates)?,
             }
-            .record("data", &declared.fields, data)?;
+            .record(Path::Whole("data"), &declared.fields, data)?;
             let facts = facts(&declared.name, &declared.fields, &typed, schema)?;
             (declared.name.clone(), typed, facts)
         }
@@ -98,7 +100,7 @@ fn rate_of(data: &[(Box<str>, Value)], rates: &Rates) -> Result<Decimal, Rejecti
     })
 }
 
-fn wrong_type(path: &str, wanted: &str, found: &Value) -> Rejection {
+fn wrong_type(path: impl Display, wanted: &str, found: &Value) -> Rejection {
     Rejection::new(
         Reason::WrongType,
         format!("`{path}` must be {wanted}, not {}", found.kind()),
@@ -114,33 +116,35 @@ impl Typing {
     /// Every declared field is there afterwards, `Null` where it is absent; others are left out.
     fn record(
         &self,
-        path: &str,
+        path: Path<'_>,
         fields: &[Field],
         mut members: Vec<(Box<str>, Value)>,
     ) -> Result<Value, Rejection> {
         let mut typed = Vec::with_capacity(fields.len());
         for field in fields {
-            let found = members
-                .iter_mut()
-                .find(|(name, _)| name == &field.name)
-                .map_or(Value::Null, |(_, v)| std::mem::replace(v, Value::Null));
-            let at = || format!("{path}.{}", field.name);
+            let found = members.iter_mut().find(|(name, _)| name == &field.name);
+            // The name is taken over with its value, which spares a copy.
+            let (name, found) = match found {
+                Some((name, value)) => (take(name), std::mem::replace(value, Value::Null)),
+                None => (field.name.clone(), Value::Null),
+            };
+            let at = Path::Field(&path, &field.name);
             let value = match (&field.kind, found) {
                 (_, Value::Null) if field.required => {
                     return Err(Rejection::new(
                         Reason::MissingField,
-                        format!("`{}` is missing", at()),
+                        format!("`{at}` is missing"),
                     ));
                 }
                 (FieldKind::Record(inner), Value::Null) => {
-                    self.record(&at(), &optional(inner), Vec::new())?
+                    self.record(at, &optional(inner), Vec::new())?
                 }
                 (_, Value::Null) => Value::Null,
-                (kind, value) => self.value(&at(), kind, value, &mut typed)?,
+                (kind, value) => self.value(at, kind, value, &mut typed)?,
             };
             // `original_amount` is ours: it is set beside `amount`, never taken from a producer.
             if &*field.name != "original_amount" {
-                typed.push((field.name.clone(), value));
+                typed.push((name, value));
             }
         }
         Ok(Value::Record(typed))
@@ -148,7 +152,7 @@ impl Typing {
 
     fn value(
         &self,
-        path: &str,
+        path: Path<'_>,
         kind: &FieldKind,
         value: Value,
         siblings: &mut Vec<(Box<str>, Value)>,
@@ -179,7 +183,7 @@ impl Typing {
             }
             (FieldKind::Money | FieldKind::SignedMoney, value) => {
                 let (base, original) = self.money(path, kind, &value)?;
-                if path == "data.amount" {
+                if matches!(path, Path::Field(Path::Whole(_), "amount")) {
                     siblings.push(("original_amount".into(), Value::Decimal(original)));
                 }
                 Ok(Value::Decimal(base.to_decimal()))
@@ -190,7 +194,7 @@ impl Typing {
 
     fn money(
         &self,
-        path: &str,
+        path: Path<'_>,
         kind: &FieldKind,
         value: &Value,
     ) -> Result<(Money, Decimal), Rejection> {

@@ -162,9 +162,11 @@ impl Worker {
             refused.append(&mut output.rejected);
             let through = self.recovery.through();
             Self::refuse(&self.shared, through, events, refused).await?;
-            self.count(&inputs, &output);
+            self.count(&inputs, &output, &rules);
             decisions.append(&mut output.decisions);
-            tokio::task::yield_now().await;
+            if events.len() == STEP_EVENTS_MAX {
+                tokio::task::yield_now().await;
+            }
         }
         self.commit(&decisions).await?;
         if let Some(last) = batch.last() {
@@ -256,15 +258,15 @@ impl Worker {
         Ok(())
     }
 
-    fn count(&self, inputs: &[Input], output: &Output) {
+    fn count(&self, inputs: &[Input], output: &Output, rules: &RuleSet) {
         let metrics = &self.shared.metrics;
-        let schema = self.shared.registry.live();
-        for input in inputs {
-            let kind = match schema.schema().event_type(&input.event.kind) {
-                Some(declared) => &*declared.name,
-                None => "other",
+        for same in inputs.chunk_by(|a, b| a.event.kind == b.event.kind) {
+            let kind = match same.first().map(|input| &input.event.kind) {
+                Some(kind) if rules.schema().event_type(kind).is_some() => kind,
+                _ => "other",
             };
-            metrics.events.with_label_values(&[kind]).inc();
+            let events = metrics.events.with_label_values(&[kind]);
+            events.inc_by(same.len() as u64);
         }
         metrics.duplicates.inc_by(output.duplicates);
         metrics.trimmed_windows.inc_by(output.trimmed_windows);
@@ -289,11 +291,12 @@ impl Worker {
             .commit_seconds
             .observe(started.elapsed().as_secs_f64());
         let now = now_ms();
+        for same in decisions.chunk_by(|a, b| a.subject_channel() == b.subject_channel()) {
+            let channel = same.first().map_or("", Decision::subject_channel);
+            let committed = metrics.committed.with_label_values(&[channel]);
+            committed.inc_by(same.len() as u64);
+        }
         for decision in decisions {
-            metrics
-                .committed
-                .with_label_values(&[decision.subject_channel()])
-                .inc();
             let millis = u32::try_from((now - decision.policy_time).max(0)).unwrap_or(u32::MAX);
             metrics
                 .event_to_action_seconds

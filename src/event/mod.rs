@@ -2,6 +2,7 @@
 
 mod json;
 mod model;
+mod path;
 mod schema;
 mod value;
 
@@ -10,5 +11,6 @@ pub use model::{
     Checkout, Direction, Event, Facts, Kept, Movement, OutcomeKind, ProfileChange, Stage, Stored,
     fingerprint,
 };
+pub use path::Path;
 pub use schema::{EventType, Field, FieldKind, Schema, SchemaError};
 pub use value::Value;

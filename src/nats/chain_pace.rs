@@ -14,6 +14,9 @@ const BATCH_US: f64 = 10_000.0;
 const BATCH_MESSAGE_US: f64 = 20.0;
 /// Weight of a new measurement.
 const WEIGHT: f64 = 1.0 / 8.0;
+/// A measurement counts for at most so many times what was expected: a single pause of the machine must not
+/// make all singles look slow, since then every chain writes batches, which wait for each other.
+const OUTLIER: f64 = 4.0;
 /// How far, with each single write, the memory of slow batches goes back to what was expected at first, so that
 /// they are tried again some day.
 const FORGET: f64 = 1.0 / 1_000.0;
@@ -43,7 +46,8 @@ impl Pace {
     }
 
     pub(super) fn single_took(&mut self, time: Duration) {
-        self.single_us += (micros(time) - self.single_us) * WEIGHT;
+        let time = micros(time).min(self.single_us * OUTLIER);
+        self.single_us += (time - self.single_us) * WEIGHT;
         self.batch_us += (BATCH_US - self.batch_us) * FORGET;
     }
 
@@ -69,6 +73,17 @@ mod tests {
         (1..10_000)
             .find(|count| pace.batch_pays(*count))
             .unwrap_or(usize::MAX)
+    }
+
+    #[test]
+    fn a_single_pause_does_not_make_singles_look_slow() {
+        let mut pace = Pace::default();
+        for _ in 0..100 {
+            pace.single_took(Duration::from_micros(200));
+        }
+        let before = break_even(&pace);
+        pace.single_took(Duration::from_millis(300));
+        assert!(break_even(&pace) > before / 2, "{}", break_even(&pace));
     }
 
     #[test]

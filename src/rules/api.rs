@@ -1,15 +1,16 @@
 //! What a rule may ask of a customer, and the helper functions rules have.
 
 use super::diagnostic::did_you_mean;
-use super::record::{Record, error, text};
+use super::record::{Fields, Record, error, text};
 use crate::clock::Millis;
-use crate::event::{Direction, Event, Schema};
+use crate::event::{Direction, Event, Field, FieldKind, Schema};
 use crate::state::{
     Attribute, Customer, Customers, Distinct, Entry, EntryPhase, Filter, FilterField, FilterValue,
     KeptValue, Name, View, Window,
 };
 use rhai::{Dynamic, Engine, EvalAltResult, Map};
 use rust_decimal::{Decimal, RoundingStrategy};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -102,8 +103,7 @@ impl CustomerView {
 
     fn unknown_attribute(&self, name: &str) -> Box<EvalAltResult> {
         let known = self.0.schema.attributes().map(|(name, _)| name);
-        let fixed = ["balance", "id", "locale", "time_zone"];
-        error(match did_you_mean(name, known.chain(fixed)) {
+        error(match did_you_mean(name, known.chain(CUSTOMER_PROPERTIES)) {
             Some(meant) => {
                 format!("a customer has no attribute `{name}`: did you mean `{meant}`?")
             }
@@ -224,10 +224,12 @@ impl CustomerView {
 
     fn entry_record(&self, kind: &str, entry: &Entry) -> Record {
         let word = |name: Option<Name>| name.map_or(Dynamic::UNIT, |name| self.word(name));
-        let mut fields = Map::new();
-        let mut put = |name: &str, value: Dynamic| {
-            fields.insert(name.into(), value);
-        };
+        let mut fields = Fields::new();
+        let mut put =
+            |name: &str, value: Dynamic| match fields.iter_mut().find(|(known, _)| known == name) {
+                Some((_, known)) => *known = value,
+                None => fields.push((name.into(), value)),
+            };
         put("type", text(kind));
         put("time", entry.time.div_euclid(1000).into());
         put("amount", Dynamic::from_decimal(entry.amount.to_decimal()));
@@ -308,6 +310,49 @@ pub(super) fn register(engine: &mut Engine) {
     register_money(engine);
     register_journal(engine);
     register_helpers(engine);
+}
+
+/// Properties that every customer has.
+const CUSTOMER_PROPERTIES: [&str; 4] = ["balance", "id", "locale", "time_zone"];
+/// What an event has beside the fields of its data.
+const EVENT_PROPERTIES: [&str; 6] = [
+    "id",
+    "source",
+    "type",
+    "customer",
+    "time",
+    "original_amount",
+];
+
+/// Registers a getter for each property that is known. Rhai finds those by their hash; for any other
+/// name it first fails, with a message, and only then asks the indexer, which took longer than the
+/// rest of a condition.
+pub(super) fn register_properties(engine: &mut Engine, schema: &Schema) {
+    let mut names: BTreeSet<&str> = EVENT_PROPERTIES.into();
+    for declared in schema.event_types() {
+        add_names(&declared.fields, &mut names);
+    }
+    for name in names.into_iter().map(Box::<str>::from) {
+        engine.register_get(name.to_string(), move |record: &mut Record| {
+            record.get(&name)
+        });
+    }
+    let attributes = schema.attributes().map(|(name, _)| name);
+    let names: BTreeSet<&str> = attributes.chain(CUSTOMER_PROPERTIES).collect();
+    for name in names.into_iter().map(Box::<str>::from) {
+        engine.register_get(name.to_string(), move |view: &mut CustomerView| {
+            view.property(&name)
+        });
+    }
+}
+
+fn add_names<'a>(fields: &'a [Field], names: &mut BTreeSet<&'a str>) {
+    for field in fields {
+        names.insert(&field.name);
+        if let FieldKind::Record(inner) = &field.kind {
+            add_names(inner, names);
+        }
+    }
 }
 
 fn register_profile(engine: &mut Engine) {

@@ -2,23 +2,27 @@
 //! one reads as `()`, an undeclared one is an error with a suggestion.
 
 use super::diagnostic::did_you_mean;
-use crate::event::{Event, Value};
-use rhai::{Dynamic, EvalAltResult, ImmutableString, Map, Position};
+use crate::event::{Event, Path, Value};
+use rhai::{Dynamic, EvalAltResult, Identifier, ImmutableString, Position};
 use std::sync::Arc;
 
-/// An object with known fields, cheap to clone.
+/// An object with known fields, cheap to clone. There are so few that walking them is quicker than
+/// keeping them in order.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     what: &'static str,
-    fields: Arc<Map>,
+    fields: Arc<Fields>,
 }
+
+/// Names, each once, and values.
+pub(super) type Fields = Vec<(Identifier, Dynamic)>;
 
 pub(super) fn error(message: impl Into<String>) -> Box<EvalAltResult> {
     EvalAltResult::ErrorRuntime(message.into().into(), Position::NONE).into()
 }
 
 impl Record {
-    pub(super) fn new(what: &'static str, fields: Map) -> Self {
+    pub(super) fn new(what: &'static str, fields: Fields) -> Self {
         Self {
             what,
             fields: fields.into(),
@@ -26,27 +30,27 @@ impl Record {
     }
 
     pub(super) fn of_event(event: &Event) -> Self {
-        let mut fields = match &event.data {
-            Value::Record(members) => members
-                .iter()
-                .map(|(name, value)| (name.as_ref().into(), dynamic(value)))
-                .collect(),
-            _ => Map::new(),
-        };
-        fields.insert("id".into(), text(&event.id));
-        fields.insert("source".into(), text(&event.source));
-        fields.insert("type".into(), text(&event.kind));
-        fields.insert("customer".into(), text(event.customer.as_str()));
-        fields.insert("time".into(), event.time.div_euclid(1000).into());
+        let mut fields = vec![
+            ("id".into(), text(&event.id)),
+            ("source".into(), text(&event.source)),
+            ("type".into(), text(&event.kind)),
+            ("customer".into(), text(event.customer.as_str())),
+            ("time".into(), event.time.div_euclid(1000).into()),
+        ];
+        // No declaration may give a field one of those names.
+        if let Value::Record(members) = &event.data {
+            fields.extend(fields_of(members));
+        }
         Self::new("event", fields)
     }
 
     pub(super) fn get(&self, name: &str) -> Result<Dynamic, Box<EvalAltResult>> {
-        if let Some(value) = self.fields.get(name) {
+        if let Some((_, value)) = self.fields.iter().find(|(known, _)| known == name) {
             return Ok(value.clone());
         }
-        let known = self.fields.keys().map(|key| key.as_str());
-        Err(error(match did_you_mean(name, known) {
+        let mut known: Vec<&str> = self.fields.iter().map(|(name, _)| name.as_str()).collect();
+        known.sort_unstable();
+        Err(error(match did_you_mean(name, known.iter().copied()) {
             Some(meant) => format!(
                 "`{}` has no field `{name}`: did you mean `{meant}`?",
                 self.what
@@ -54,11 +58,7 @@ impl Record {
             None => format!(
                 "`{}` has no field `{name}`: declare it in schema.toml, or use one of {}",
                 self.what,
-                self.fields
-                    .keys()
-                    .map(|k| k.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ")
+                known.join(", ")
             ),
         }))
     }
@@ -77,18 +77,20 @@ pub(super) fn dynamic(value: &Value) -> Dynamic {
         Value::Decimal(d) => Dynamic::from_decimal(*d),
         Value::Text(word) => text(word),
         Value::List(items) => items.iter().map(dynamic).collect::<rhai::Array>().into(),
-        Value::Record(members) => Dynamic::from(Record::new(
-            "this object",
-            members
-                .iter()
-                .map(|(name, value)| (name.as_ref().into(), dynamic(value)))
-                .collect(),
-        )),
+        Value::Record(members) => {
+            Dynamic::from(Record::new("this object", fields_of(members).collect()))
+        }
     }
 }
 
+fn fields_of(members: &[(Box<str>, Value)]) -> impl Iterator<Item = (Identifier, Dynamic)> {
+    members
+        .iter()
+        .map(|(name, value)| (name.as_ref().into(), dynamic(value)))
+}
+
 /// A value that a rule returned. Fails for what no JSON can say, naming its path.
-pub(super) fn value(dynamic: &Dynamic, path: &str) -> Result<Value, String> {
+pub(super) fn value(dynamic: &Dynamic, path: Path<'_>) -> Result<Value, String> {
     if dynamic.is_unit() {
         return Ok(Value::Null);
     }
@@ -111,15 +113,15 @@ pub(super) fn value(dynamic: &Dynamic, path: &str) -> Result<Value, String> {
         return items
             .iter()
             .enumerate()
-            .map(|(at, item)| value(item, &format!("{path}[{at}]")))
+            .map(|(at, item)| value(item, Path::Item(&path, at)))
             .collect::<Result<_, _>>()
             .map(Value::List);
     }
     if let Ok(map) = dynamic.as_map_ref() {
-        return members(&map, path);
+        return members(map.iter(), path);
     }
     if let Some(record) = dynamic.read_lock::<Record>() {
-        return members(&record.fields, path);
+        return members(record.fields.iter().map(|(name, item)| (name, item)), path);
     }
     Err(format!(
         "`{path}` is a {}, which an action cannot carry",
@@ -127,14 +129,12 @@ pub(super) fn value(dynamic: &Dynamic, path: &str) -> Result<Value, String> {
     ))
 }
 
-fn members(map: &Map, path: &str) -> Result<Value, String> {
-    map.iter()
-        .map(|(name, item)| {
-            Ok((
-                name.as_str().into(),
-                value(item, &format!("{path}.{name}"))?,
-            ))
-        })
+fn members<'a>(
+    fields: impl Iterator<Item = (&'a Identifier, &'a Dynamic)>,
+    path: Path<'_>,
+) -> Result<Value, String> {
+    fields
+        .map(|(name, item)| Ok((name.as_str().into(), value(item, Path::Field(&path, name))?)))
         .collect::<Result<_, _>>()
         .map(Value::Record)
 }

@@ -2,7 +2,7 @@
 
 use super::api::CustomerView;
 use super::record::{Record, value};
-use crate::event::{Event, Schema, Value};
+use crate::event::{Event, Path, Schema, Value};
 use crate::state::{Customer, Customers};
 use crate::terms::Terms;
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
@@ -115,7 +115,7 @@ impl Rule {
     ) -> Result<Option<Value>, RuleError> {
         let variant = self.takes_variant.then_some(variant);
         let returned = self.call(engine, "action", moment, variant)?;
-        match value(&returned, "body") {
+        match value(&returned, Path::Whole("body")) {
             Ok(Value::Null) => Ok(None),
             Ok(body @ Value::Record(_)) => Ok(Some(body)),
             Ok(other) => Err(self.error(

@@ -1,5 +1,6 @@
 //! All rules, compiled and immutable: one generation.
 
+use super::api;
 use super::diagnostic::Diagnostic;
 use super::header;
 use super::rule::{Moment, Rule, RuleError};
@@ -48,6 +49,7 @@ impl RuleSet {
             );
         }
         let mut engine = sandbox::engine();
+        api::register_properties(&mut engine, &schema);
         library(&mut engine, &sources.library, &mut faults);
         let mut rules = Vec::with_capacity(sources.rules.len());
         for source in &sources.rules {

@@ -5,13 +5,14 @@ use super::names::Names;
 use crate::event::{Direction, Stage};
 use crate::partitioning::CustomerId;
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 use std::sync::Arc;
 
 /// The customer map. Each customer is written only by the task that owns its partition; a reader
 /// takes a snapshot, which the writer leaves alone (copy on write).
 #[derive(Debug)]
 pub struct Customers {
-    map: DashMap<CustomerId, Arc<Customer>>,
+    map: DashMap<CustomerId, Arc<Customer>, RandomState>,
     names: Names,
 }
 
@@ -23,7 +24,7 @@ impl Default for Customers {
             names.intern(word);
         }
         Self {
-            map: DashMap::new(),
+            map: DashMap::default(),
             names,
         }
     }

@@ -1,6 +1,7 @@
 //! Words that many customers share (categories, merchants, rules, …), kept once.
 
 use dashmap::DashMap;
+use foldhash::fast::RandomState;
 use std::num::NonZeroU32;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -11,7 +12,7 @@ pub struct Name(NonZeroU32);
 /// Words and their numbers. Grows only; shared by all partitions.
 #[derive(Debug, Default)]
 pub struct Names {
-    numbers: DashMap<Arc<str>, Name>,
+    numbers: DashMap<Arc<str>, Name, RandomState>,
     words: RwLock<Vec<Arc<str>>>,
 }
 
