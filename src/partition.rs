@@ -176,7 +176,7 @@ impl Partition {
             return;
         }
         let first = output.decisions.len();
-        {
+        let before = {
             let customers = self.customers.clone();
             let moment = rules.moment(&input.event, &customer, &customers, index);
             let mut case = Case {
@@ -196,16 +196,18 @@ impl Partition {
             }
             // Stable: rules come by name, so equal priorities stay in that order.
             proposals.sort_by_key(|rule| std::cmp::Reverse(rule.terms.priority));
-            case.arbitrate(self, &proposals);
+            let before = case.arbitrate(self, &proposals);
             if moment.crossed_trimmed_edge() {
                 output.trimmed_windows += 1;
             }
-        }
+            before
+        };
         // Let go of the snapshot: a customer that nobody else holds is changed in place.
         drop(customer);
-        let parts = u32::try_from(output.decisions.len() - first).unwrap_or(u32::MAX);
+        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let parts = number(before + output.decisions.len() - first);
         for (at, decision) in output.decisions[first..].iter_mut().enumerate() {
-            decision.part = (u32::try_from(at).unwrap_or(u32::MAX), parts);
+            decision.part = (number(before + at), parts);
             let logged = Logged {
                 id: decision.id,
                 customer: decision.customer.clone(),
@@ -312,8 +314,9 @@ impl Case<'_> {
         self.output.errors.push((rule.terms.name.clone(), error));
     }
 
-    /// Tries proposals in order; the first of a group that passes wins it.
-    fn arbitrate(&mut self, partition: &Partition, proposals: &[&Arc<Rule>]) {
+    /// Tries proposals in order; the first of a group that passes wins it. Returns how many of them
+    /// the log had already.
+    fn arbitrate(&mut self, partition: &Partition, proposals: &[&Arc<Rule>]) -> usize {
         let event = &self.input.event;
         let id = |rule: &Rule| {
             decision_id(
@@ -334,9 +337,11 @@ impl Case<'_> {
             .filter(|rule| decided(id(rule)))
             .filter_map(|rule| rule.terms.group.as_deref())
             .collect();
+        let mut before = 0;
         for rule in proposals {
             let id = id(rule);
             if decided(id) {
+                before += 1;
                 continue;
             }
             let group = rule.terms.group.as_deref();
@@ -358,6 +363,7 @@ impl Case<'_> {
                 self.output.silenced.push(silenced);
             }
         }
+        before
     }
 
     fn attempt(&mut self, partition: &Partition, rule: &Rule, id: DecisionId) -> Verdict {

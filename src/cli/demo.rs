@@ -136,13 +136,11 @@ impl Demo {
             () = after(self.seconds) => Ending::Asked,
         };
         let took = started.elapsed();
-        if matches!(ending, Ending::Asked) {
-            // What is not acknowledged by then is told in the summary.
-            let _ = tokio::time::timeout(SETTLE_TIMEOUT, traffic.settle()).await;
-            show.quiet();
-            let last = show.run(&mut stage.actions, &triggers, &mut screen);
-            let _ = tokio::time::timeout(LAST_ACTIONS, last).await;
-        }
+        // What is not acknowledged by then is told in the summary.
+        let _ = tokio::time::timeout(SETTLE_TIMEOUT, traffic.settle()).await;
+        show.quiet();
+        let last = show.run(&mut stage.actions, &triggers, &mut screen);
+        let _ = tokio::time::timeout(LAST_ACTIONS, last).await;
         screen.line("");
         screen.progress("stopping");
         let summary = Summary {
@@ -160,6 +158,10 @@ impl Demo {
             Ending::Failed(failure) => Err(failure.into()),
             Ending::Asked => {
                 stopped?;
+                if screen.closed() {
+                    // Whoever read our output had seen enough, as `head` does.
+                    return Ok(ExitCode::SUCCESS);
+                }
                 verdict(&summary)
             }
         }

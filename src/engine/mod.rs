@@ -25,6 +25,8 @@ use worker::{Shared, Worker};
 
 /// Messages of the log read at a time while a partition is taken over.
 const LOG_BATCH_MAX: usize = 2_000;
+/// How long finishing and committing may take when the engine stops.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long the last requests to the HTTP server may take when the engine stops.
 const HTTP_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -60,6 +62,12 @@ pub enum EngineError {
     /// The HTTP server.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// NATS did not take the last decisions in time.
+    #[error(
+        "not everything that was read could be committed within {} s, as NATS did not answer; nothing is lost: the next start reads it again",
+        STOP_TIMEOUT.as_secs()
+    )]
+    StopTimeout,
     /// A worker panicked.
     #[error("a worker ended unexpectedly")]
     Worker(#[from] tokio::task::JoinError),
@@ -205,29 +213,41 @@ impl Running {
     /// done, and closes.
     ///
     /// # Errors
-    /// The first failure of a worker; all of them have ended.
+    /// The first failure of a worker, or that NATS did not answer in time; all workers have ended.
     pub async fn stop(mut self) -> Result<(), EngineError> {
         self.stop.cancel();
         drop(self.watcher.take());
-        let mut result = Ok(());
-        while let Some(ended) = self.workers.join_next().await {
-            let ended = ended.map_err(EngineError::from).and_then(|ended| ended);
-            if result.is_ok() {
-                result = ended;
-            }
-        }
+        let drained = tokio::time::timeout(STOP_TIMEOUT, drain(&mut self.workers)).await;
+        let result = drained.unwrap_or(Err(EngineError::StopTimeout));
+        self.workers.shutdown().await;
         if tokio::time::timeout(HTTP_STOP_TIMEOUT, self.http.stop())
             .await
             .is_err()
         {
             tracing::warn!("an HTTP request was cut off");
         }
-        for connection in self.connections {
+        for connection in self
+            .connections
+            .into_iter()
+            .filter(Connection::is_connected)
+        {
             connection.close().await;
         }
         tracing::info!("engine stopped");
         result
     }
+}
+
+/// Waits until every worker has ended, and returns the first failure.
+async fn drain(workers: &mut JoinSet<Result<(), EngineError>>) -> Result<(), EngineError> {
+    let mut result = Ok(());
+    while let Some(ended) = workers.join_next().await {
+        let ended = ended.map_err(EngineError::from).and_then(|ended| ended);
+        if result.is_ok() {
+            result = ended;
+        }
+    }
+    result
 }
 
 fn decoder(config: &Config, connection: &Connection) -> Decoder {

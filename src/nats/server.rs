@@ -258,6 +258,8 @@ async fn spawn(
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
+        // A Ctrl-C in the terminal is for us: we stop the server when we are done with it.
+        .process_group(0)
         .kill_on_drop(true)
         .spawn()
         .map_err(|source| ServerError::Spawn {

@@ -118,3 +118,23 @@ async fn an_engine_that_is_terminated_drains_and_exits_with_0() {
     let _next = Engine::start(&nats.url(), rules.path());
     assert_each_once(&kit::wait_actions(&nats.url(), 1_000).await, 1_000);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_that_is_terminated_while_the_broker_is_away_ends_all_the_same() {
+    let (mut nats, rules) = (Nats::start().await, rules());
+    let mut engine = Engine::start(&nats.url(), rules.path());
+    let publisher = EventPublisher::new(&nats.connect().await, 64);
+    load(publisher, 0, 100).await.unwrap();
+    kit::wait_actions(&nats.url(), 100).await;
+    nats.kill().await.unwrap();
+    // With nothing left to write it is done; with progress to write down it says that it could not.
+    let status = engine.terminate();
+    assert!(
+        status.success() || engine.log().contains("nothing is lost"),
+        "{}",
+        engine.log()
+    );
+    nats.restart().await.unwrap();
+    let _next = Engine::start(&nats.url(), rules.path());
+    assert_each_once(&kit::actions(&nats.url()).await, 100);
+}

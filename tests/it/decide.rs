@@ -716,6 +716,7 @@ fn a_run_that_stopped_midway_of_an_event_goes_on_with_what_is_missing() {
         );
         for (again, first) in again.decisions.iter().zip(&first.decisions[written..]) {
             assert_eq!(again.id, first.id);
+            assert_eq!(again.part, first.part, "{written} written");
         }
     }
 }

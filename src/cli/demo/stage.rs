@@ -21,9 +21,8 @@ const CAUGHT_UP_POLL: Duration = Duration::from_millis(20);
 const STALL_MAX: Duration = Duration::from_secs(20);
 const REMOVE_ATTEMPTS: u32 = 5;
 const REMOVE_DELAY: Duration = Duration::from_millis(50);
-/// The rule that is proposed for a try, if it is there, and what to change in it.
+/// The rule that is proposed for a try, if it is there.
 const TRY_RULE: &str = "win-the-payment/dining-coupon.rhai";
-const TRY_CHANGE: &str = "change a coupon's rate, say 0.1 to 0.5";
 
 /// Everything that runs. Dropped, it is torn down without order; [`Stage::stop`] is the orderly way.
 pub(super) struct Stage {
@@ -127,16 +126,13 @@ impl Stage {
 
     /// Which file to edit to see the rules change.
     pub(super) fn reload_hint(&self) -> Option<String> {
-        let proposed = self.rules.join(TRY_RULE);
-        let (file, change) = if proposed.exists() {
-            (proposed, TRY_CHANGE)
-        } else {
+        let mut file = self.rules.join(TRY_RULE);
+        if !file.exists() {
             let live = self.engine.registry().live();
-            let first = live.rules().first()?;
-            (self.rules.join(&*first.file), "change what it says")
-        };
+            file = self.rules.join(&*live.rules().first()?.file);
+        }
         Some(format!(
-            "edit {}: {change}, save, and watch its next lines",
+            "edit {}: change its text or its value, save, and watch its next lines",
             file.display()
         ))
     }

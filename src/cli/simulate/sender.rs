@@ -199,7 +199,8 @@ impl Sender {
                     return;
                 }
                 self.deliveries.failed += 1;
-                if self.deliveries.failed == 1 {
+                // Where nothing was ever stored, the caller tells.
+                if self.deliveries.failed == 1 && self.deliveries.acked > 0 {
                     eprintln!(
                         "an event was given up after {ATTEMPTS_MAX} attempts: failed to {error}"
                     );
