@@ -13,7 +13,7 @@ DEMO_SECONDS ?=
 TEST_BINARY = $(CARGO_TARGET_DIR)/debug/onscene
 CHECKS = $(wildcard tests/*/check.py)
 
-.PHONY: help demo build test test-rust test-doc test-checks check format-check lint deny tidy format bench
+.PHONY: help demo build test test-rust test-checks check format-check lint deny tidy format bench
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,7 +25,7 @@ build: ## Build the release binary
 	@echo 'Building the release binary; the first time takes some minutes.'
 	@cargo build --release --locked --bin onscene
 
-test: test-rust test-doc test-checks ## Run all tests
+test: test-rust test-checks ## Run all tests
 	@echo 'All tests passed.'
 
 test-rust:
@@ -34,9 +34,6 @@ test-rust:
 	else \
 		cargo test --locked --lib --bins --tests; \
 	fi
-
-test-doc:
-	@cargo test --locked --doc
 
 # Each `tests/<name>/check.py` compares the binary that the tests were run with to something made
 # without it; it exits with 0 when they agree.
