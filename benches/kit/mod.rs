@@ -15,7 +15,7 @@ impl Spread {
         values.sort_by(f64::total_cmp);
         let at = |index: usize| values.get(index).copied().unwrap_or(f64::NAN);
         let (middle, last) = (values.len() / 2, values.len().saturating_sub(1));
-        let median = if values.len() % 2 == 0 {
+        let median = if values.len().is_multiple_of(2) {
             f64::midpoint(at(middle.saturating_sub(1)), at(middle))
         } else {
             at(middle)
@@ -44,7 +44,7 @@ pub(crate) fn grouped(number: f64, decimals: usize) -> String {
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let mut shown = String::new();
     for (at, digit) in whole.chars().enumerate() {
-        if at > 0 && (whole.len() - at) % 3 == 0 && digit.is_ascii_digit() {
+        if at > 0 && (whole.len() - at).is_multiple_of(3) && digit.is_ascii_digit() {
             shown.push(',');
         }
         shown.push(digit);

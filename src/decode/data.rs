@@ -330,11 +330,7 @@ fn profile(data: &Value, schema: &Schema) -> Result<ProfileChange, Rejection> {
         };
         if !fits {
             let wanted = declared.map_or("text, a number or a boolean", FieldKind::name);
-            return Err(wrong_type(
-                &format!("data.attributes.{name}"),
-                wanted,
-                value,
-            ));
+            return Err(wrong_type(format!("data.attributes.{name}"), wanted, value));
         }
         change.attributes.push((name.clone(), value.clone()));
     }
@@ -382,7 +378,7 @@ fn flags(data: &Value, name: &str) -> Result<Vec<(Box<str>, bool)>, Rejection> {
             value
                 .as_bool()
                 .map(|flag| (channel.clone(), flag))
-                .ok_or_else(|| wrong_type(&format!("{path}.{channel}"), "a boolean", value))
+                .ok_or_else(|| wrong_type(format!("{path}.{channel}"), "a boolean", value))
         })
         .collect()
 }

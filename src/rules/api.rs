@@ -332,17 +332,15 @@ pub(super) fn register_properties(engine: &mut Engine, schema: &Schema) {
     for declared in schema.event_types() {
         add_names(&declared.fields, &mut names);
     }
-    for name in names.into_iter().map(Box::<str>::from) {
-        engine.register_get(name.to_string(), move |record: &mut Record| {
-            record.get(&name)
-        });
+    for name in names {
+        let own: Box<str> = name.into();
+        engine.register_get(name, move |record: &mut Record| record.get(&own));
     }
     let attributes = schema.attributes().map(|(name, _)| name);
     let names: BTreeSet<&str> = attributes.chain(CUSTOMER_PROPERTIES).collect();
-    for name in names.into_iter().map(Box::<str>::from) {
-        engine.register_get(name.to_string(), move |view: &mut CustomerView| {
-            view.property(&name)
-        });
+    for name in names {
+        let own: Box<str> = name.into();
+        engine.register_get(name, move |view: &mut CustomerView| view.property(&own));
     }
 }
 
