@@ -13,6 +13,7 @@ mod examples;
 mod hostile_rules;
 mod kit;
 mod malformed;
+mod metrics;
 mod nats_layer;
 mod refused;
 mod reload;
