@@ -5,9 +5,10 @@ mod customer;
 mod fields;
 mod helpers;
 
-pub(super) use customer::{CUSTOMER_FUNCTIONS, CUSTOMER_PROPERTIES};
+pub(super) use customer::{CUSTOMER_FUNCTIONS, CUSTOMER_PROPERTIES, DISTINCT, FILTER_FIELDS};
 pub(super) use fields::{
-    ACTION_KEYS, DECISION_FIELDS, EVENT_PROPERTIES, LAST_FIELDS, RULE_FIELDS, RULE_FUNCTIONS,
+    ACTION_KEYS, CHANNELS, DECISION_FIELDS, EVENT_PROPERTIES, LAST_FIELDS, RULE_FIELDS,
+    RULE_FUNCTIONS,
 };
 pub(super) use helpers::{HELPERS, STANDARD};
 
@@ -87,8 +88,6 @@ pub(super) enum Returns {
     Boolean,
     /// Text.
     Text,
-    /// Text, or `()`.
-    TextOrNone,
     /// A category, or `()`.
     CategoryOrNone,
     /// An object with the fields of an event of that type, or `()`.
@@ -134,6 +133,6 @@ pub(super) struct Named {
     pub(super) example: &'static str,
 }
 
-pub(super) fn names(table: &'static [Named]) -> impl Iterator<Item = &'static str> + Clone {
+pub(super) fn names<'a>(table: &'static [Named]) -> impl Iterator<Item = &'a str> + Clone {
     table.iter().map(|named| named.name)
 }

@@ -1,5 +1,7 @@
 //! What is wrong with a rule file, where, and how to mend it.
 
+use super::sources::Source;
+use crate::event::SchemaError;
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource};
 use serde::ser::SerializeStruct as _;
 use std::ops::Range;
@@ -55,6 +57,20 @@ impl Diagnostic {
             hint: None,
             text: text.clone(),
         }
+    }
+
+    /// The faults of a `schema.toml`.
+    #[must_use]
+    pub fn of_schema(source: &Source, errors: Vec<SchemaError>) -> Vec<Self> {
+        let faults = errors.into_iter().map(|error| Self {
+            hint: error.hint,
+            code: "schema",
+            ..match error.span {
+                Some(span) => Self::whole(&source.path, &source.text, error.message).over(span),
+                None => Self::whole(&source.path, &source.text, error.message),
+            }
+        });
+        faults.collect()
     }
 
     /// The same with a place: line and column from 1.
@@ -187,6 +203,21 @@ pub(super) fn sort(diagnostics: &mut [Diagnostic]) {
     });
 }
 
+/// Puts what two looks at the files found into one list. What the second look says about a place that the
+/// first stopped at is said better.
+pub(super) fn merge(faults: &mut Vec<Diagnostic>, found: Vec<Diagnostic>) {
+    faults.retain(|fault| {
+        let same = |other: &Diagnostic| {
+            other.is_error()
+                && other.file == fault.file
+                && (other.line, other.column) == (fault.line, fault.column)
+        };
+        fault.code != "syntax" || !found.iter().any(same)
+    });
+    faults.extend(found);
+    sort(faults);
+}
+
 /// Diagnostics as a person reads them: file, line, source with a caret, hint. Without colours.
 #[must_use]
 pub fn render(diagnostics: &[Diagnostic]) -> String {
@@ -195,7 +226,11 @@ pub fn render(diagnostics: &[Diagnostic]) -> String {
         .without_syntax_highlighting();
     let mut out = String::new();
     for diagnostic in diagnostics {
-        let mut report = MietteDiagnostic::new(diagnostic.message.clone());
+        let mut report = MietteDiagnostic::new(match diagnostic.severity {
+            Severity::Error => diagnostic.message.clone(),
+            // With the word that silences it.
+            Severity::Warning => format!("{} ({})", diagnostic.message, diagnostic.code),
+        });
         if let Some(hint) = &diagnostic.hint {
             report = report.with_help(hint.clone());
         }

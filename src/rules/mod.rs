@@ -2,19 +2,33 @@
 //! ([`sandbox`], [`api`]), their `RULE` maps checked ([`header`]), and put together as one immutable
 //! [`RuleSet`]; whatever is wrong comes out as [`Diagnostic`]s.
 
+mod analysis;
 mod api;
+mod catalogue;
 mod diagnostic;
 mod header;
 mod moment;
+mod parse;
 mod record;
+mod reference;
 mod rule;
 mod sandbox;
 mod set;
+mod slips;
 mod sources;
 mod waiting;
 
-pub use diagnostic::{Diagnostic, render};
+pub use analysis::CheckOptions;
+pub use diagnostic::{Diagnostic, Severity, render};
 pub use moment::{EventView, Moment, PastDecision, Standing, Subject};
+pub use reference::reference_markdown;
 pub use rule::{Function, Rule, RuleError};
 pub use set::RuleSet;
 pub use sources::{Source, Sources, SourcesError};
+
+/// Everything that can be said about rule files without running them: errors and warnings, by file and
+/// place. No errors means that [`RuleSet::compile`] accepts them.
+#[must_use]
+pub fn check(sources: &Sources, options: CheckOptions) -> Vec<Diagnostic> {
+    RuleSet::build(sources, options).1
+}

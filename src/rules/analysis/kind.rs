@@ -87,8 +87,30 @@ impl Type {
     /// What it is in one or the other case.
     pub(super) fn either(self, other: Self) -> Self {
         match (self, other) {
-            (Self { kind: Kind::Never, .. }, one) | (one, Self { kind: Kind::Never, .. }) => one,
-            (Self { kind: Kind::Unit, .. }, one) | (one, Self { kind: Kind::Unit, .. }) => {
+            (
+                Self {
+                    kind: Kind::Never, ..
+                },
+                one,
+            )
+            | (
+                one,
+                Self {
+                    kind: Kind::Never, ..
+                },
+            ) => one,
+            (
+                Self {
+                    kind: Kind::Unit, ..
+                },
+                one,
+            )
+            | (
+                one,
+                Self {
+                    kind: Kind::Unit, ..
+                },
+            ) => {
                 let known = one.kind != Kind::Any;
                 Self {
                     optional: known && one.kind != Kind::Unit || one.optional,
@@ -99,7 +121,10 @@ impl Type {
                 let optional = a.optional || b.optional;
                 let kind = match (a.kind, b.kind) {
                     (a, b) if a == b => a,
-                    (Kind::Number(..), Kind::Number(..)) => Kind::Number(None, None),
+                    (Kind::Number(a, b), Kind::Number(c, d)) => Kind::Number(
+                        a.zip(c).map(|(a, c)| a.min(c)),
+                        b.zip(d).map(|(b, d)| b.max(d)),
+                    ),
                     (Kind::Text(_), Kind::Text(_)) => Kind::Text(None),
                     (Kind::Map(a), Kind::Map(b)) => Kind::Map(Rc::new(both(&a, &b))),
                     _ => Kind::Any,
@@ -131,7 +156,6 @@ impl Type {
             Returns::Part => Self::of(Kind::Number(Some(Decimal::ZERO), Some(Decimal::ONE))),
             Returns::Boolean => Self::BOOLEAN,
             Returns::Text => Self::TEXT,
-            Returns::TextOrNone => Self::or_none(Kind::Text(None)),
             Returns::CategoryOrNone => Self::or_none(Kind::Text(words("category"))),
             Returns::EventOrNone => Self::ANY,
         }
@@ -139,10 +163,7 @@ impl Type {
 }
 
 /// Of two maps what holds for either: a key that only one has may be absent, so nothing is known of it.
-fn both(
-    a: &BTreeMap<Box<str>, Type>,
-    b: &BTreeMap<Box<str>, Type>,
-) -> BTreeMap<Box<str>, Type> {
+fn both(a: &BTreeMap<Box<str>, Type>, b: &BTreeMap<Box<str>, Type>) -> BTreeMap<Box<str>, Type> {
     let one = |key: &str| match (a.get(key), b.get(key)) {
         (Some(a), Some(b)) => a.clone().either(b.clone()),
         _ => Type::ANY,
@@ -174,8 +195,8 @@ pub(super) fn of_field(field: &Field, schema: &Schema) -> Type {
     }
 }
 
-pub(super) fn shared<'a>(words: impl IntoIterator<Item = &'a str>) -> Words {
-    Rc::new(words.into_iter().map(Into::into).collect())
+pub(super) fn shared<W: AsRef<str>>(words: impl IntoIterator<Item = W>) -> Words {
+    Rc::new(words.into_iter().map(|word| word.as_ref().into()).collect())
 }
 
 fn of_fields(fields: &[Field], schema: &Schema) -> BTreeMap<Box<str>, Type> {

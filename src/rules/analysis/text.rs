@@ -1,7 +1,7 @@
 //! Where things stand in a file. Rhai remembers where an expression begins but not where it ends, so the
 //! words and brackets of the text are read once more.
 
-use rhai::{Expr, Position, Stmt};
+use rhai::{Expr, Namespace, Position, Stmt};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -66,6 +66,13 @@ impl Marks {
         Some(start..self.end_of(start))
     }
 
+    /// Where the name of a library before a name begins.
+    fn first_of(&self, namespace: &Namespace) -> Option<usize> {
+        // An empty one has no position, and panics when asked.
+        let named = (!namespace.is_empty()).then(|| namespace.position());
+        self.offset(named?)
+    }
+
     /// From a bracket at a position to its closing one.
     fn bracket(&self, position: Position) -> Option<Range<usize>> {
         let start = self.offset(position)?;
@@ -87,6 +94,15 @@ impl Marks {
             end = *next;
         }
         Some(start..end)
+    }
+
+    /// Where the call whose name is at a span ends.
+    pub(super) fn call_end(&self, name: &Range<usize>) -> usize {
+        let next = self.tokens.range(name.end..).next();
+        let opened = next.filter(|(at, end)| &self.text[**at..**end] == "(");
+        opened.map_or(name.end, |(at, end)| {
+            self.closing.get(at).copied().unwrap_or(*end)
+        })
     }
 
     /// Where a function's name stands in its definition.
@@ -126,7 +142,7 @@ impl Marks {
             }
             Expr::Variable(parts, _, at) => {
                 let last = self.token(*at)?;
-                let first = self.offset(parts.2.position()).unwrap_or(last.start);
+                let first = self.first_of(&parts.2).unwrap_or(last.start);
                 Some(first.min(last.start)..last.end)
             }
             Expr::MethodCall(_, at) => self.call(*at),
@@ -137,7 +153,7 @@ impl Marks {
             }
             Expr::FnCall(call, at) => {
                 let own = self.call(*at)?;
-                let first = self.offset(call.namespace.position()).unwrap_or(own.start);
+                let first = self.first_of(&call.namespace).unwrap_or(own.start);
                 Some(first.min(own.start)..own.end)
             }
             Expr::Dot(pair, _, _) => union_of(self.span(&pair.lhs), self.span(&pair.rhs)),
@@ -176,7 +192,7 @@ impl Marks {
             Stmt::Expr(expr) => self.span(expr),
             Stmt::FnCall(call, at) => {
                 let own = self.call(*at)?;
-                let first = self.offset(call.namespace.position()).unwrap_or(own.start);
+                let first = self.first_of(&call.namespace).unwrap_or(own.start);
                 Some(first.min(own.start)..own.end)
             }
             Stmt::Return(Some(expr), _, _) => union_of(own, self.span(expr)),
@@ -326,9 +342,8 @@ impl Reader<'_> {
     fn word(&mut self) {
         let digits = self.rest().starts_with(|c: char| c.is_ascii_digit());
         while let Some(c) = self.rest().chars().next() {
-            let point = digits
-                && c == '.'
-                && self.rest()[1..].starts_with(|c: char| c.is_ascii_digit());
+            let point =
+                digits && c == '.' && self.rest()[1..].starts_with(|c: char| c.is_ascii_digit());
             if !(c.is_alphanumeric() || c == '_' || point) {
                 break;
             }

@@ -148,3 +148,28 @@ pub(in crate::rules) const CUSTOMER_FUNCTIONS: &[Function] = &[
         example: "!customer.accepted(\"CAKE\")",
     },
 ];
+
+/// What `distinct` counts.
+pub(in crate::rules) const DISTINCT: [&str; 4] =
+    ["merchant", "category", "counterparty", "channel"];
+
+/// Fields that filters may name, beside those that `schema.toml` keeps.
+pub(in crate::rules) const FILTER_FIELDS: [(&str, &[&str]); 2] = [
+    (
+        "merchant.checkout",
+        &[
+            "amount", "category", "merchant", "stage", "tender", "partner",
+        ],
+    ),
+    (
+        "account.movement",
+        &[
+            "amount",
+            "category",
+            "counterparty",
+            "channel",
+            "direction",
+            "purpose",
+        ],
+    ),
+];

@@ -35,7 +35,12 @@ pub(in crate::rules) const RULE_FIELDS: &[Named] = &[
         "in order of preference: the first that the customer has not refused and that is not known to be out of reach. Words of letters, digits and `-`",
         "channels: [\"push\", \"sms\"]",
     ),
-    field("scene", "none", "the scene it belongs to, for reports", "scene: \"win-the-payment\""),
+    field(
+        "scene",
+        "none",
+        "the scene it belongs to, for reports",
+        "scene: \"win-the-payment\"",
+    ),
     field(
         "starts",
         "always",
@@ -184,8 +189,14 @@ pub(in crate::rules) const RULE_FUNCTIONS: &[Named] = &[
 pub(in crate::rules) const EVENT_PROPERTIES: &[Named] = &[
     plain("id", "of the envelope, as text"),
     plain("source", "of the envelope, as text"),
-    plain("type", "of the envelope, as text, such as `\"merchant.checkout\"`"),
-    plain("customer", "the customer's id, as text; `()` in a broadcast"),
+    plain(
+        "type",
+        "of the envelope, as text, such as `\"merchant.checkout\"`",
+    ),
+    plain(
+        "customer",
+        "the customer's id, as text; `()` in a broadcast",
+    ),
     plain("time", "when it happened, in Unix seconds"),
 ];
 
@@ -240,11 +251,25 @@ pub(in crate::rules) const ACTION_KEYS: &[Named] = &[
         "what it costs; required, and never below zero, when the rule has a `budget`",
         "cost: 6",
     ),
-    field("text", "", "a map of texts by locale", "text: #{ \"en\": \"Hello\" }"),
+    field(
+        "text",
+        "",
+        "a map of texts by locale",
+        "text: #{ \"en\": \"Hello\" }",
+    ),
     field(
         "expires",
         "",
         "how long it is valid, counted from policy time",
         "expires: \"10m\"",
     ),
+];
+
+/// Channels that need no declaration.
+pub(in crate::rules) const CHANNELS: &[Named] = &[
+    plain("push", "a message of the app, on the lock screen"),
+    plain("im", "an instant message in the app or a messenger"),
+    plain("sms", "a text message"),
+    plain("call", "a call, by a person or a machine"),
+    plain("inapp", "inside the app, when it is open"),
 ];
