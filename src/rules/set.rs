@@ -10,7 +10,8 @@ use super::rule::{Function, Rule, RuleError};
 use super::sandbox;
 use super::sources::{Source, Sources};
 use crate::event::{Schema, Value};
-use crate::terms::{Quiet, Terms};
+use crate::terms::{ContactPolicy, DAILY, Quiet, Terms};
+use jiff::civil::Time;
 use rhai::{AST, Engine, Module, Scope};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, HashMap};
@@ -20,9 +21,11 @@ use std::sync::Arc;
 pub struct RuleSet {
     generation: Arc<str>,
     schema: Arc<Schema>,
+    policy: ContactPolicy,
     engine: Engine,
     rules: Vec<Arc<Rule>>,
     by_type: HashMap<Arc<str>, Vec<Arc<Rule>>>,
+    by_name: HashMap<Arc<str>, Arc<Rule>>,
     warnings: Vec<Diagnostic>,
 }
 
@@ -55,42 +58,12 @@ impl RuleSet {
     pub fn build(sources: &Sources, options: CheckOptions) -> (Option<Self>, Vec<Diagnostic>) {
         let mut faults = Vec::new();
         let schema = Arc::new(schema(sources, &mut faults));
-        if let Some(policy) = &sources.policy {
-            faults.push(
-                Diagnostic::whole(
-                    &policy.path,
-                    &policy.text,
-                    "a contact policy is not carried out by this version",
-                )
-                .hint("take the file out: it would promise what does not happen"),
-            );
-        }
+        let policy = policy(sources, &mut faults);
         let mut engine = sandbox::engine();
         parse::keep_as_written(&mut engine);
         api::register_properties(&mut engine, &schema);
         let libraries = library(&mut engine, &sources.library, &mut faults);
-        let mut rules = Vec::with_capacity(sources.rules.len());
-        let mut views = Vec::with_capacity(sources.rules.len());
-        for source in &sources.rules {
-            match parse::parse(&engine, source) {
-                Ok(parsed) => {
-                    let rule = rule(&engine, source, &parsed.tree, &schema);
-                    views.push(RuleView {
-                        file: parsed.view,
-                        terms: rule.as_ref().ok().map(|rule| rule.terms.clone()),
-                    });
-                    match rule {
-                        Ok(rule) => rules.push(Arc::new(rule)),
-                        Err(found) => faults.extend(found),
-                    }
-                }
-                Err(unread) => {
-                    faults.push(unread.fault);
-                    let view = unread.view.map(|file| RuleView { file, terms: None });
-                    views.extend(view);
-                }
-            }
-        }
+        let (rules, views) = read_rules(&engine, sources, &schema, &mut faults);
         let world = World::new(sources, &schema, libraries, options);
         diagnostic::merge(&mut faults, analysis::check(&world, &views));
         drop((world, views));
@@ -103,12 +76,17 @@ impl RuleSet {
                 by_type.entry(kind.clone()).or_default().push(rule.clone());
             }
         }
+        let by_name = (rules.iter())
+            .map(|rule| (rule.terms.name.clone(), rule.clone()))
+            .collect();
         let set = Self {
             generation: sources.generation(),
             schema,
+            policy,
             engine,
             rules,
             by_type,
+            by_name,
             warnings: faults.clone(),
         };
         (Some(set), faults)
@@ -132,6 +110,18 @@ impl RuleSet {
         &self.schema
     }
 
+    /// What stands between every rule and a customer.
+    #[must_use]
+    pub fn policy(&self) -> &ContactPolicy {
+        &self.policy
+    }
+
+    /// A rule by its name.
+    #[must_use]
+    pub fn rule(&self, name: &str) -> Option<&Arc<Rule>> {
+        self.by_name.get(name)
+    }
+
     /// All rules, by name.
     #[must_use]
     pub fn rules(&self) -> &[Arc<Rule>] {
@@ -142,6 +132,12 @@ impl RuleSet {
     #[must_use]
     pub fn listening(&self, kind: &str) -> &[Arc<Rule>] {
         self.by_type.get(kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// The local times at which rules for [`DAILY`] are tried.
+    pub fn daily_times(&self) -> impl Iterator<Item = Time> {
+        let rules = self.listening(DAILY).iter();
+        rules.filter_map(|rule| rule.terms.daily_at())
     }
 
     /// What rules are shown.
@@ -216,6 +212,56 @@ fn schema(sources: &Sources, faults: &mut Vec<Diagnostic>) -> Schema {
     Schema::parse(&source.text).unwrap_or_else(|errors| {
         faults.extend(Diagnostic::of_schema(source, errors));
         Schema::default()
+    })
+}
+
+/// Every rule that is sound by itself, and every file that can be looked at.
+fn read_rules<'a>(
+    engine: &Engine,
+    sources: &'a Sources,
+    schema: &Schema,
+    faults: &mut Vec<Diagnostic>,
+) -> (Vec<Arc<Rule>>, Vec<RuleView<'a>>) {
+    let mut rules = Vec::with_capacity(sources.rules.len());
+    let mut views = Vec::with_capacity(sources.rules.len());
+    let shared = sources.shared_digest();
+    for source in &sources.rules {
+        match parse::parse(engine, source) {
+            Ok(parsed) => {
+                let rule = rule(engine, source, &parsed.tree, schema);
+                views.push(RuleView {
+                    file: parsed.view,
+                    terms: rule.as_ref().ok().map(|rule| rule.terms.clone()),
+                });
+                match rule {
+                    Ok(mut rule) => {
+                        rule.digest = shared ^ source.digest();
+                        rules.push(Arc::new(rule));
+                    }
+                    Err(found) => faults.extend(found),
+                }
+            }
+            Err(unread) => {
+                faults.push(unread.fault);
+                let view = unread.view.map(|file| RuleView { file, terms: None });
+                views.extend(view);
+            }
+        }
+    }
+    (rules, views)
+}
+
+fn policy(sources: &Sources, faults: &mut Vec<Diagnostic>) -> ContactPolicy {
+    let Some(source) = &sources.policy else {
+        return ContactPolicy::default();
+    };
+    ContactPolicy::parse(&source.text).unwrap_or_else(|error| {
+        let fault = Diagnostic::whole(&source.path, &source.text, error.message);
+        faults.push(match error.span {
+            Some(span) => fault.at_byte(span.start),
+            None => fault,
+        });
+        ContactPolicy::default()
     })
 }
 
@@ -298,6 +344,7 @@ fn rule(
         Ok(terms) if faults.is_empty() => Ok(Rule {
             terms,
             file: source.path.clone(),
+            digest: 0,
             functions: functions(ast, &source.path),
             parameters,
             places: Function::ALL.map(|f| place_of_function(&source.text, f.name())),
