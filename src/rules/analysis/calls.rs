@@ -8,7 +8,7 @@ use super::kind::{self, Kind, Type};
 use super::statements::changed;
 use super::text::is_membership;
 use super::walk::{Binding, Walker};
-use crate::rules::catalogue::{CUSTOMER_FUNCTIONS, HELPERS, Returns, STANDARD};
+use crate::rules::catalogue::{CUSTOMER_FUNCTIONS, HELPERS, Returns, is_standard};
 use crate::rules::diagnostic::did_you_mean;
 use rhai::{Expr, FnCallExpr, Position};
 use std::collections::{HashMap, HashSet};
@@ -55,7 +55,7 @@ impl<'a> Walker<'_, 'a> {
         if let Some(function) = customers.filter(|_| first_is_customer) {
             return self.customer_call(function, &call.args[1..], (at, None));
         }
-        if !STANDARD.contains(&name) {
+        if !is_standard(name) {
             let known_variable = self.scope.iter().any(|v| v.name == name);
             if !known_variable {
                 self.unknown_function(name, at, customers.is_some());
@@ -246,7 +246,7 @@ impl<'a> Walker<'_, 'a> {
         self.exprs(call.args.iter());
         let own = self.file.function(name).is_some();
         let helper = HELPERS.iter().any(|helper| helper.name == name);
-        if own || helper || STANDARD.contains(&name) || of.kind == Kind::Any {
+        if own || helper || is_standard(name) || of.kind == Kind::Any {
             return Type::ANY;
         }
         let customers = CUSTOMER_FUNCTIONS.iter().map(|f| f.name);

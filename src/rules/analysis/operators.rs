@@ -39,6 +39,10 @@ impl Walker<'_, '_> {
                 self.comparison(name, (left, &a), (right, &b), expr);
                 Type::BOOLEAN
             }
+            "&" | "|" if a.kind == Kind::Boolean || b.kind == Kind::Boolean => {
+                self.single(name, expr);
+                Type::BOOLEAN
+            }
             "+" if a.is_text() || b.is_text() => Type::TEXT,
             "+" if a.kind == Kind::Any || b.kind == Kind::Any => Type::ANY,
             "+" | "-" | "*" | "/" | "%" | "**" => {
@@ -54,6 +58,21 @@ impl Walker<'_, '_> {
             }
             _ => Type::ANY,
         }
+    }
+
+    /// `a & b` asks `b` even if `a` has decided, and is mostly a slip.
+    fn single(&mut self, name: &str, expr: &Expr) {
+        let at = self.file.marks().token(expr.position());
+        let meaning = if name == "&" { "and" } else { "or" };
+        self.warning(
+            at,
+            Fault::new(
+                "single-operator",
+                format!("`{name}` is meant for numbers"),
+                "once",
+                format!("write `{name}{name}` for \"{meaning}\""),
+            ),
+        );
     }
 
     /// Something that must be a number, since it is calculated with.
