@@ -73,7 +73,9 @@ impl Walker<'_, '_> {
         } else if self.on.iter().any(on_event) {
             format!("the event has it: `event.{name}`")
         } else {
-            format!("declare it in schema.toml: [attributes] {name} = \"text\"")
+            format!(
+                "declare it in schema.toml under [attributes]: {name} = \"text\", \"number\", \"boolean\" or \"date\""
+            )
         };
         let span = self.file.marks().token(at);
         self.error(
