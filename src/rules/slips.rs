@@ -308,29 +308,28 @@ fn map_without_sign(text: &str, at: usize, name: &str) -> Option<Slip> {
 fn colon(text: &str, at: usize, why: &str) -> Option<Slip> {
     let key = why.split('\'').nth(1)?;
     let rest = &text[at..];
-    let (message, hint) = if rest.starts_with('=') {
-        ("in a map, `=` is written `:`", format!("write `{key}: …`"))
-    } else if rest.starts_with('-') {
-        let whole: String = rest
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '-')
-            .collect();
-        (
-            "a key with a hyphen stands in double quotes",
-            format!("write `\"{key}{whole}\": …`"),
-        )
-    } else {
-        ("a colon is missing", format!("write `{key}: …`"))
-    };
     let start = text[..at].trim_end().rfind(key)?;
-    let end = if rest.starts_with('=') {
-        at + 1
-    } else {
-        start + key.len()
-    };
+    let named = start..start + key.len();
+    let hint = format!("write `{key}: …`");
+    if rest.starts_with('=') {
+        return Some(Slip {
+            at: at..at + 1,
+            message: format!("in a map, `:` follows the key `{key}`, not `=`"),
+            hint,
+        });
+    }
+    if rest.starts_with('-') {
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '-'));
+        let whole = &text[start..at + end.unwrap_or(rest.len())];
+        return Some(Slip {
+            at: start..start + whole.len(),
+            message: "a key with a hyphen stands in double quotes".to_owned(),
+            hint: format!("write `\"{whole}\": …`"),
+        });
+    }
     Some(Slip {
-        at: start..end,
-        message: format!("{message}, after `{key}`").replace("quotes, after", "quotes: after"),
+        at: named,
+        message: format!("a colon is missing after the key `{key}`"),
         hint,
     })
 }
