@@ -137,6 +137,9 @@ fn slip(text: &str, at: usize, error: &ParseErrorType) -> Option<Slip> {
         let message = format!("`{word}` is no word of the language");
         return slip(at..at + word.len(), message, (*hint).to_owned());
     }
+    if let Some(slip) = unit(text, at, word) {
+        return Some(slip);
+    }
     match error {
         ParseErrorType::BadInput(LexError::UnterminatedString) => {
             let end = rest.find('\n').map_or(text.len(), |line| at + line);
@@ -174,6 +177,32 @@ fn slip(text: &str, at: usize, error: &ParseErrorType) -> Option<Slip> {
 fn word_at(rest: &str) -> &str {
     let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'));
     &rest[..end.unwrap_or(rest.len())]
+}
+
+/// `30d` where `"30d"` is meant, or a letter after a number.
+fn unit(text: &str, at: usize, word: &str) -> Option<Slip> {
+    let digit = |c: char| c.is_ascii_digit() || c == '.';
+    let before = &text[..at];
+    let start = before.rfind(|c| !digit(c)).map_or(0, |at| at + 1);
+    let joined = before.ends_with(|c: char| c.is_ascii_digit());
+    if word.is_empty() || !joined || text[..start].ends_with(|c: char| c.is_alphanumeric()) {
+        return None;
+    }
+    let number = &text[start..at];
+    let is_length = ["s", "m", "h", "d"].contains(&word) && !number.contains('.');
+    Some(Slip {
+        at: start..at + word.len(),
+        message: if is_length {
+            format!("the length {number}{word} is not in double quotes")
+        } else {
+            format!("a number is followed by `{word}`")
+        },
+        hint: if is_length {
+            format!("write \"{number}{word}\"")
+        } else {
+            format!("write {number} alone, or with an operator between")
+        },
+    })
 }
 
 /// Signs that look right and are others.

@@ -17,9 +17,8 @@ const API: &str = include_str!("../api.rs");
 /// What stands in the first double quotes after each occurrence of some code.
 fn names_after(code: &str) -> BTreeSet<&'static str> {
     let parts = API.split(code).skip(1);
-    parts
-        .map(|part| part.split('"').nth(1).expect("a name in quotes"))
-        .collect()
+    let quoted = parts.filter_map(|part| part.trim_start().strip_prefix('"'));
+    quoted.filter_map(|part| part.split('"').next()).collect()
 }
 
 /// An engine and a customer of whom nothing is known.
@@ -109,8 +108,7 @@ fn each_function_that_is_registered_is_in_the_catalogue() {
         .map(|f| f.name)
         .collect();
     let missing: Vec<_> = registered.difference(&known).collect();
-    // The macro's own definition names its parameter there.
-    assert!(missing.iter().all(|name| name.contains(' ')), "{missing:?}");
+    assert!(missing.is_empty(), "{missing:?}");
     let standard = known.difference(&registered).copied();
     assert!(
         standard.clone().all(is_standard),
@@ -160,7 +158,8 @@ fn a_decision_has_the_fields_of_the_catalogue() {
     for name in names(DECISION_FIELDS) {
         assert!(known.contains(name), "{known}");
     }
-    let listed = known
+    let listed = known.split(" (line").next().unwrap_or("");
+    let listed = listed
         .split("use one of ")
         .nth(1)
         .unwrap_or("")
