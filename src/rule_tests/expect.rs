@@ -29,8 +29,13 @@ pub(super) fn expectation(faults: &mut Faults<'_>, item: &Item) -> Option<Expect
             Expected::Said(said)
         }
         _ => {
-            let hint = "write a verdict such as \"condition\", or `{ verdict = \"sent\", body = { … } }`";
-            faults.add(&item.span, format!("`expect` cannot be {}", item.kind()), hint);
+            let hint =
+                "write a verdict such as \"condition\", or `{ verdict = \"sent\", body = { … } }`";
+            faults.add(
+                &item.span,
+                format!("`expect` cannot be {}", item.kind()),
+                hint,
+            );
             return None;
         }
     };
@@ -63,7 +68,12 @@ fn verdict(faults: &mut Faults<'_>, word: &str, span: &Span) -> Option<Verdict> 
     if found.is_none() {
         let words = || Verdict::ALL.iter().map(|v| v.word()).chain([NOTHING]);
         let hint = did_you_mean(word, words()).map_or_else(
-            || format!("a verdict is one of {}", words().collect::<Vec<_>>().join(", ")),
+            || {
+                format!(
+                    "a verdict is one of {}",
+                    words().collect::<Vec<_>>().join(", ")
+                )
+            },
             |meant| format!("did you mean \"{meant}\"?"),
         );
         faults.add(span, format!("there is no verdict \"{word}\""), hint);

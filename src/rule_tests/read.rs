@@ -13,13 +13,21 @@ use std::sync::Arc;
 /// When events happen if no test says otherwise: a Wednesday, noon in Shanghai.
 const NOW_DEFAULT: &str = "2026-11-18T12:00:00+08:00";
 
-const FILE_KEYS: [&str; 7] = ["now", "customer", "events", "with", "policy", "rates", "test"];
+const FILE_KEYS: [&str; 7] = [
+    "now", "customer", "events", "with", "policy", "rates", "test",
+];
 const TEST_KEYS: [&str; 12] = [
     "name", "now", "customer", "variant", "holdout", "with", "policy", "rates", "history", "event",
     "expect", "then",
 ];
 const CUSTOMER_KEYS: [&str; 7] = [
-    "attributes", "segments", "consents", "reachable", "time_zone", "locale", "first_seen",
+    "attributes",
+    "segments",
+    "consents",
+    "reachable",
+    "time_zone",
+    "locale",
+    "first_seen",
 ];
 const EVENT_KEYS: [&str; 7] = ["use", "type", "data", "at", "ago", "id", "source"];
 const THEN_KEYS: [&str; 4] = ["after", "event", "outcome", "expect"];
@@ -55,7 +63,8 @@ impl TestFile {
 }
 
 /// The rule that a test file stands beside.
-pub(super) fn rule_of(path: &str) -> Arc<str> {
+#[must_use]
+pub fn rule_of(path: &str) -> Arc<str> {
     path.strip_suffix(FILE_END).unwrap_or(path).into()
 }
 
@@ -68,7 +77,8 @@ struct Reader<'a, 'f> {
 
 impl Reader<'_, '_> {
     fn tests(&mut self) -> Vec<Test> {
-        self.faults.unknown_keys(self.file, "a test file", &FILE_KEYS);
+        self.faults
+            .unknown_keys(self.file, "a test file", &FILE_KEYS);
         let default = parse_rfc3339(NOW_DEFAULT).unwrap_or_default();
         let now = self.now(self.file).unwrap_or(default);
         self.named_events();
@@ -110,8 +120,11 @@ impl Reader<'_, '_> {
         for member in &events.members {
             match &member.item.content {
                 Content::Table(table) => {
-                    self.faults
-                        .unknown_keys(table, "a named event", &["type", "data", "id", "source"]);
+                    self.faults.unknown_keys(
+                        table,
+                        "a named event",
+                        &["type", "data", "id", "source"],
+                    );
                     if let Some((kind, span)) = self.faults.text(table, "type") {
                         self.check_data(kind, &span, table);
                     } else if table.get("type").is_none() {
@@ -125,7 +138,10 @@ impl Reader<'_, '_> {
                 _ => self.faults.add(
                     &member.item.span,
                     format!("the event `{}` must be a table", member.key),
-                    format!("write `[events.{}]` and below it its `type` and `data`", member.key),
+                    format!(
+                        "write `[events.{}]` and below it its `type` and `data`",
+                        member.key
+                    ),
                 ),
             }
         }
@@ -214,7 +230,8 @@ impl Reader<'_, '_> {
             merged.get_or_insert_default().merge(over);
         }
         let merged = merged.unwrap_or_default();
-        self.faults.unknown_keys(&merged, "a customer", &CUSTOMER_KEYS);
+        self.faults
+            .unknown_keys(&merged, "a customer", &CUSTOMER_KEYS);
         let mut profile = serde_json::Map::new();
         if let Some(attributes) = self.faults.table(&merged, "attributes") {
             for member in &attributes.members {
@@ -246,15 +263,20 @@ impl Reader<'_, '_> {
                 profile.insert(key.into(), text.into());
             }
         }
-        let first_seen = self.faults.text(&merged, "first_seen").and_then(|(text, span)| {
-            let seen = length(text).map(|ago| now - ago).or_else(|| time(text, now));
-            if seen.is_none() {
-                let hint = format!("write how long ago, {LENGTH}, or {TIME}");
-                let message = format!("`first_seen` is \"{text}\", which is not a time");
-                self.faults.add(&span, message, hint);
-            }
-            seen
-        });
+        let first_seen = self
+            .faults
+            .text(&merged, "first_seen")
+            .and_then(|(text, span)| {
+                let seen = length(text)
+                    .map(|ago| now - ago)
+                    .or_else(|| time(text, now));
+                if seen.is_none() {
+                    let hint = format!("write how long ago, {LENGTH}, or {TIME}");
+                    let message = format!("`first_seen` is \"{text}\", which is not a time");
+                    self.faults.add(&span, message, hint);
+                }
+                seen
+            });
         Persona {
             profile: serde_json::Value::Object(profile),
             first_seen,
@@ -271,7 +293,8 @@ impl Reader<'_, '_> {
             };
             if !timed {
                 let hint = "add when, before the test's `now`: `{ ago = \"3d\", use = \"…\" }`";
-                self.faults.add(&item.span, "this event of the history has no time", hint);
+                self.faults
+                    .add(&item.span, "this event of the history has no time", hint);
             }
             history.extend(self.happening(item, now));
         }
@@ -283,9 +306,13 @@ impl Reader<'_, '_> {
     fn steps(&mut self, table: &Table, span: &Span, now: Millis) -> Vec<Step> {
         let first = Step {
             after: 0,
-            event: table.get("event").and_then(|item| self.happening(item, now)),
+            event: table
+                .get("event")
+                .and_then(|item| self.happening(item, now)),
             outcome: None,
-            expect: table.get("expect").and_then(|item| expectation(self.faults, item)),
+            expect: table
+                .get("expect")
+                .and_then(|item| expectation(self.faults, item)),
             span: span.clone(),
         };
         let mut steps = vec![first];
@@ -303,7 +330,8 @@ impl Reader<'_, '_> {
             let after = self.after(then, &item.span).unwrap_or(before);
             if after < before {
                 let hint = "follow-ups stand in their order; `after` counts from the test's `now`";
-                self.faults.add(&item.span, "this follow-up is before the one above", hint);
+                self.faults
+                    .add(&item.span, "this follow-up is before the one above", hint);
             }
             before = after;
             let event = then.get("event");
@@ -311,7 +339,9 @@ impl Reader<'_, '_> {
                 after,
                 event: event.and_then(|event| self.happening(event, now.saturating_add(after))),
                 outcome: self.outcome(then),
-                expect: then.get("expect").and_then(|item| expectation(self.faults, item)),
+                expect: then
+                    .get("expect")
+                    .and_then(|item| expectation(self.faults, item)),
                 span: item.span.clone(),
             });
         }
@@ -322,7 +352,8 @@ impl Reader<'_, '_> {
         let Some((text, at)) = self.faults.text(then, "after") else {
             if then.get("after").is_none() {
                 let hint = "add `after = \"10m\"`, counted from the test's `now`";
-                self.faults.add(span, "this follow-up does not say when it is", hint);
+                self.faults
+                    .add(span, "this follow-up does not say when it is", hint);
             }
             return None;
         };
@@ -342,7 +373,8 @@ impl Reader<'_, '_> {
                 || format!("an outcome is one of {}", known.join(", ")),
                 |meant| format!("did you mean \"{meant}\"?"),
             );
-            self.faults.add(&span, format!("there is no outcome \"{word}\""), hint);
+            self.faults
+                .add(&span, format!("there is no outcome \"{word}\""), hint);
         }
         Some((word.to_owned(), span))
     }
@@ -375,13 +407,20 @@ impl Reader<'_, '_> {
             return None;
         };
         self.check_data(kind, &span, &spec);
-        let data = self.faults.table(&spec, "data").cloned().unwrap_or_default();
+        let data = self
+            .faults
+            .table(&spec, "data")
+            .cloned()
+            .unwrap_or_default();
         Some(Happening {
             time,
             kind: kind.to_owned(),
             data: data.json(),
             id: self.faults.text(&spec, "id").map(|(id, _)| id.to_owned()),
-            source: self.faults.text(&spec, "source").map(|(source, _)| source.to_owned()),
+            source: self
+                .faults
+                .text(&spec, "source")
+                .map(|(source, _)| source.to_owned()),
             span: item.span.clone(),
         })
     }
@@ -404,7 +443,8 @@ impl Reader<'_, '_> {
                     || format!("declare it above: `[events.{name}]`, with its `type` and `data`"),
                     |meant| format!("did you mean \"{meant}\"?"),
                 );
-                self.faults.add(span, format!("there is no event \"{name}\""), hint);
+                self.faults
+                    .add(span, format!("there is no event \"{name}\""), hint);
                 None
             }
         }
@@ -442,7 +482,8 @@ impl Reader<'_, '_> {
                     |meant| format!("did you mean \"{meant}\"?"),
                 )
             };
-            self.faults.add(span, format!("no event type `{kind}` is declared"), hint);
+            self.faults
+                .add(span, format!("no event type `{kind}` is declared"), hint);
             return;
         };
         if let Some(data) = self.faults.table(spec, "data") {
