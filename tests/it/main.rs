@@ -20,5 +20,6 @@ mod refused;
 mod reload;
 mod sandbox;
 mod tidy;
+mod tutorial;
 mod waiting;
 mod windows;
