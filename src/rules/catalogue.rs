@@ -10,7 +10,7 @@ pub(super) use fields::{
     ACTION_KEYS, CHANNELS, DECISION_FIELDS, EVENT_PROPERTIES, LAST_FIELDS, RULE_FIELDS,
     RULE_FUNCTIONS,
 };
-pub(super) use helpers::{HELPERS, STANDARD};
+pub(super) use helpers::{HELPERS, is_standard};
 
 /// What an argument must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,10 +2,8 @@
 //! and line.
 
 use crate::kit::Desk;
-use crate::kit::desk::{NOON, checkout, compile, rule, time, verdict, winners};
+use crate::kit::desk::{NOON, checkout, rule, time, verdict, winners};
 use onscene::action::Verdict;
-use onscene::rules::render;
-use std::path::PathBuf;
 
 /// What an offender does, the line of its file on which it fails, and words of what is told. What the
 /// checks would find before is taken out of a list, into which they do not look.
@@ -254,40 +252,4 @@ fn what_one_call_of_a_rule_changes_no_other_call_sees() {
         let output = desk.step(&event);
         assert_eq!(winners(&output), ["a", "b"], "{:?}", output.errors);
     }
-}
-
-#[test]
-fn faulty_rule_files_are_shown_with_line_caret_and_hint() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/it/golden/diagnostics");
-    let update = std::env::var_os("UPDATE_GOLDEN").is_some();
-    let mut names: Vec<PathBuf> = std::fs::read_dir(&folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|e| e == "rhai" || e == "toml"))
-        .collect();
-    names.sort();
-    assert!(names.len() >= 12, "only {} faulty files", names.len());
-    let mut different = Vec::new();
-    for path in names {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        let text = std::fs::read_to_string(&path).unwrap();
-        let file = match name.split_once('-') {
-            Some(("schema", _)) => "schema.toml",
-            Some(("lib", _)) => "lib/helper.rhai",
-            _ => name,
-        };
-        let faults = compile(&[(file, &text)]).expect_err(name);
-        let shown = render(&faults);
-        let golden = path.with_extension("txt");
-        if update {
-            std::fs::write(&golden, &shown).unwrap();
-        } else if std::fs::read_to_string(&golden).unwrap_or_default() != shown {
-            different.push(format!("{name} is now shown as:\n{shown}"));
-        }
-    }
-    assert!(
-        different.is_empty(),
-        "{}\nUPDATE_GOLDEN=1 takes it over",
-        different.join("\n")
-    );
 }

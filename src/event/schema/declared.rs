@@ -22,7 +22,7 @@ pub(super) fn parse(text: &str) -> Result<Schema, Vec<SchemaError>> {
         SchemaError {
         message: format!("this is not TOML: {}", error.message()),
         hint: Some(
-            "write `name = \"text\"` under a `[section]`; names with a point stand in double quotes"
+            "write `name = \"text\"` under a `[section]`: texts, and names with a point, stand in double quotes"
                 .to_owned(),
         ),
         span: error.span(),

@@ -116,7 +116,10 @@ impl Walker<'_, '_> {
             Parameter::EventType => self.event_type_fault(word),
             Parameter::DistinctWhat => {
                 let known: Vec<Box<str>> = DISTINCT.iter().map(|w| (*w).into()).collect();
-                unknown("thing that `distinct` counts", word, Some(&known))
+                unknown("word", word, Some(&known)).map(|fault| Fault {
+                    message: format!("`distinct` does not count \"{word}\""),
+                    ..fault
+                })
             }
             Parameter::Channel => self.world.channel_fault(word),
             _ => None,
@@ -331,6 +334,7 @@ pub(super) fn meant_window(text: &str) -> Option<String> {
     })
 }
 
+/// A call with too many or too few arguments; how it is written belongs into the hint.
 pub(super) fn arity(name: &str, wanted: &[usize], found: usize) -> Fault {
     let counts: Vec<String> = wanted.iter().map(ToString::to_string).collect();
     let things = if wanted == [1] { "thing" } else { "things" };
@@ -341,7 +345,7 @@ pub(super) fn arity(name: &str, wanted: &[usize], found: usize) -> Fault {
             counts.join(" or ")
         ),
         format!("{found} here"),
-        "compare it with its definition",
+        String::new(),
     )
 }
 

@@ -8,7 +8,7 @@ use super::kind::{self, Kind, Type};
 use super::statements::changed;
 use super::text::is_membership;
 use super::walk::{Binding, Walker};
-use crate::rules::catalogue::{CUSTOMER_FUNCTIONS, HELPERS, Returns, STANDARD};
+use crate::rules::catalogue::{CUSTOMER_FUNCTIONS, HELPERS, Returns, is_standard};
 use crate::rules::diagnostic::did_you_mean;
 use rhai::{Expr, FnCallExpr, Position};
 use std::collections::{HashMap, HashSet};
@@ -42,7 +42,9 @@ impl<'a> Walker<'_, 'a> {
             return self.enter(self.file, function, &arguments);
         }
         if let Some(function) = own.first() {
-            let fault = arity(name, &[function.parameters.len()], arguments.len());
+            let mut fault = arity(name, &[function.parameters.len()], arguments.len());
+            fault.hint = definition(function);
+            self.note_call(self.file, function);
             let span = self.span(expr);
             self.error(span, fault);
             return Type::ANY;
@@ -55,7 +57,7 @@ impl<'a> Walker<'_, 'a> {
         if let Some(function) = customers.filter(|_| first_is_customer) {
             return self.customer_call(function, &call.args[1..], (at, None));
         }
-        if !STANDARD.contains(&name) {
+        if !is_standard(name) {
             let known_variable = self.scope.iter().any(|v| v.name == name);
             if !known_variable {
                 self.unknown_function(name, at, customers.is_some());
@@ -69,6 +71,11 @@ impl<'a> Walker<'_, 'a> {
         let holder = libraries
             .iter()
             .find(|(_, file)| file.function(name).is_some());
+        if let Some((_, file)) = holder
+            && let Some(function) = file.function(name)
+        {
+            self.note_call(file, function);
+        }
         let own = self.file.functions.iter().map(|f| f.name.as_str());
         let helpers = HELPERS.iter().map(|f| f.name);
         let hint = if is_customers {
@@ -103,7 +110,14 @@ impl<'a> Walker<'_, 'a> {
         let Some(file) = world.libraries.get(library.as_str()) else {
             if library != "global" && !world.faulty.contains(library.as_str()) {
                 let known = world.libraries.keys().map(String::as_str);
-                let hint = did_you_mean(&library, known).map_or_else(
+                let meant = did_you_mean(&library, known);
+                let file = meant.and_then(|meant| world.libraries.get(meant));
+                if let Some(file) = file
+                    && let Some(function) = file.function(name)
+                {
+                    self.note_call(file, function);
+                }
+                let hint = meant.map_or_else(
                     || {
                         format!(
                             "put the functions that several rules share into lib/{library}.rhai"
@@ -131,10 +145,19 @@ impl<'a> Walker<'_, 'a> {
         }
         let fault = if let Some(function) = named.first() {
             let called = format!("{library}::{name}");
-            arity(&called, &[function.parameters.len()], arguments.len())
+            self.note_call(file, function);
+            let fault = arity(&called, &[function.parameters.len()], arguments.len());
+            Fault {
+                hint: definition(function),
+                ..fault
+            }
         } else {
             let known = file.functions.iter().map(|f| f.name.as_str());
-            let hint = did_you_mean(name, known.clone()).map_or_else(
+            let meant = did_you_mean(name, known.clone());
+            if let Some(function) = meant.and_then(|meant| file.function(meant)) {
+                self.note_call(file, function);
+            }
+            let hint = meant.map_or_else(
                 || {
                     let names: Vec<&str> = known.filter(|n| !n.contains('$')).collect();
                     format!("lib/{library}.rhai has {}", names.join(", "))
@@ -153,6 +176,12 @@ impl<'a> Walker<'_, 'a> {
         Type::ANY
     }
 
+    /// Remembers that somebody calls a function, or means to.
+    fn note_call(&mut self, file: &FileView<'_>, function: &FunctionView) {
+        let called = (file.source.path.to_string(), function.name.clone());
+        self.calls.called.insert(called);
+    }
+
     /// What a function of a file returns for such arguments. It is walked once for each kind of them.
     pub(super) fn enter(
         &mut self,
@@ -161,9 +190,7 @@ impl<'a> Walker<'_, 'a> {
         arguments: &[Type],
     ) -> Type {
         let path = file.source.path.to_string();
-        self.calls
-            .called
-            .insert((path.clone(), function.name.clone()));
+        self.note_call(file, function);
         let widened: Vec<Type> = arguments.iter().map(widened).collect();
         let key = (
             path,
@@ -218,7 +245,9 @@ impl<'a> Walker<'_, 'a> {
             })
             .collect();
         let last = self.block(&function.body);
-        if let Some(statement) = function.body.last() {
+        if let Some(statement) = function.body.last()
+            && !self.sets_instead_of_comparing(statement)
+        {
             self.returns(&last, |walker| walker.file.marks().statement(statement));
         }
         let returned = replace(&mut self.returned, Type::NEVER);
@@ -246,7 +275,7 @@ impl<'a> Walker<'_, 'a> {
         self.exprs(call.args.iter());
         let own = self.file.function(name).is_some();
         let helper = HELPERS.iter().any(|helper| helper.name == name);
-        if own || helper || STANDARD.contains(&name) || of.kind == Kind::Any {
+        if own || helper || is_standard(name) || of.kind == Kind::Any {
             return Type::ANY;
         }
         let customers = CUSTOMER_FUNCTIONS.iter().map(|f| f.name);
@@ -310,7 +339,8 @@ impl<'a> Walker<'_, 'a> {
         let fits = helper.signatures.iter().any(|s| s.len() == arguments.len());
         if !fits && !plain {
             let wanted: Vec<usize> = helper.signatures.iter().map(|s| s.len()).collect();
-            let fault = arity(helper.name, &wanted, arguments.len());
+            let mut fault = arity(helper.name, &wanted, arguments.len());
+            fault.hint = format!("for example `{}`", helper.example);
             let span = self.span(expr);
             self.error(span, fault);
             return Type::ANY;
@@ -333,6 +363,11 @@ impl<'a> Walker<'_, 'a> {
             ),
         }
     }
+}
+
+fn definition(function: &FunctionView) -> String {
+    let parameters = function.parameters.join(", ");
+    format!("it is written `fn {}({parameters})`", function.name)
 }
 
 /// What a function is told apart by: not the numbers and words themselves.

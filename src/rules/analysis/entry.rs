@@ -8,6 +8,7 @@ use super::kind::{self, Kind, Type};
 use super::walk::{Walker, Wanted};
 use super::{RuleView, World, action, header};
 use crate::event::EventType;
+use rhai::Stmt;
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 use std::sync::Arc;
@@ -70,7 +71,10 @@ pub(super) fn rule<'r>(
         match name {
             "when" => condition = condition::check(&mut walker, rule, function),
             "action" => action::check(&mut walker, rule, function),
-            _ => {}
+            "score" => {}
+            _ => {
+                condition::check(&mut walker, rule, function);
+            }
         }
     }
     unused_functions(file, &ENTRIES, findings, calls, false);
@@ -135,6 +139,25 @@ fn third(name: &str, file: &FileView<'_>) -> Type {
 }
 
 impl Walker<'_, '_> {
+    /// `event.stage = "paid"` at the end of a condition.
+    pub(super) fn sets_instead_of_comparing(&mut self, last: &Stmt) -> bool {
+        let (Some(Wanted::Condition), Stmt::Assignment(parts)) = (self.wanted, last) else {
+            return false;
+        };
+        let span = self.file.marks().token(parts.0.position());
+        let (left, right) = (self.written(&parts.1.lhs), self.written(&parts.1.rhs));
+        self.error(
+            span,
+            Fault::new(
+                "single-equals",
+                "`=` does not compare",
+                "sets a value",
+                format!("write `{left} == {right}`"),
+            ),
+        );
+        true
+    }
+
     /// Whether what a function returns is what the engine expects of it.
     pub(super) fn returns(&mut self, found: &Type, at: impl FnOnce(&Self) -> Option<Range<usize>>) {
         let Some(wanted) = self.wanted else {
@@ -160,6 +183,12 @@ impl Walker<'_, '_> {
         if fits || matches!(found.kind, Kind::Any | Kind::Never) {
             return;
         }
+        let hint = match found.optional {
+            true if wanted == Wanted::Condition => {
+                "say what else it is: `else { false }`; of something that may be missing, `x == true`"
+            }
+            _ => hint,
+        };
         let sometimes = found.optional && found.kind != Kind::Unit;
         let (message, label) = if sometimes {
             (

@@ -80,7 +80,7 @@ impl Checker<'_, '_> {
             if let Some(meant) = did_you_mean(channel, known) {
                 let fault = Fault::new(
                     "unknown-channel",
-                    format!("\"{channel}\" is no channel that is usual"),
+                    format!("\"{channel}\" is none of the usual channels"),
                     "perhaps misspelt",
                     format!(
                         "did you mean \"{meant}\"? Else declare it in schema.toml: [channels.{channel}]"

@@ -39,6 +39,10 @@ impl Walker<'_, '_> {
                 self.comparison(name, (left, &a), (right, &b), expr);
                 Type::BOOLEAN
             }
+            "&" | "|" if a.kind == Kind::Boolean || b.kind == Kind::Boolean => {
+                self.single(name, expr);
+                Type::BOOLEAN
+            }
             "+" if a.is_text() || b.is_text() => Type::TEXT,
             "+" if a.kind == Kind::Any || b.kind == Kind::Any => Type::ANY,
             "+" | "-" | "*" | "/" | "%" | "**" => {
@@ -54,6 +58,21 @@ impl Walker<'_, '_> {
             }
             _ => Type::ANY,
         }
+    }
+
+    /// `a & b` asks `b` even if `a` has decided, and is mostly a slip.
+    fn single(&mut self, name: &str, expr: &Expr) {
+        let at = self.file.marks().token(expr.position());
+        let meaning = if name == "&" { "and" } else { "or" };
+        self.warning(
+            at,
+            Fault::new(
+                "single-operator",
+                format!("`{name}` is meant for numbers"),
+                "once",
+                format!("write `{name}{name}` for \"{meaning}\""),
+            ),
+        );
     }
 
     /// Something that must be a number, since it is calculated with.
@@ -132,6 +151,22 @@ impl Walker<'_, '_> {
             return;
         }
         let (l, r) = (self.written(left), self.written(right));
+        if let (Expr::FnCall(inner, _), Kind::Boolean, Kind::Number(..)) = (left, &a.kind, &b.kind)
+            && ["<", "<=", ">", ">="].contains(&inner.name.as_str())
+            && let Some(middle) = inner.args.get(1)
+        {
+            let middle = self.written(middle);
+            let span = self.span(expr);
+            return self.error(
+                span,
+                Fault::new(
+                    "wrong-type",
+                    format!("`{name}` compares two things, not three"),
+                    "two comparisons in one",
+                    format!("write `{l} && {middle} {name} {r}`"),
+                ),
+            );
+        }
         let outcome = if name == "!=" {
             "always true"
         } else {
@@ -184,6 +219,9 @@ impl Walker<'_, '_> {
             match kind.kind {
                 Kind::Number(..) if word.parse::<Decimal>().is_ok() => {
                     return format!("write the number without quotes: {word}");
+                }
+                Kind::Number(..) if word.starts_with("20") && word.contains('-') => {
+                    return "times are in seconds; days are limited by `starts`, `ends`, `days` and `hours` of `RULE`".to_owned();
                 }
                 Kind::Boolean if ["true", "false"].contains(&word.as_str()) => {
                     return format!("write it without quotes: {word}");
@@ -265,7 +303,7 @@ impl Walker<'_, '_> {
                     within.name()
                 ),
                 "never true",
-                format!("write `{text} in [\"…\", \"…\"]`"),
+                format!("write a list in square brackets: `{text} in [{inside}]`"),
             ),
         );
     }

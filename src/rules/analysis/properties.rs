@@ -3,7 +3,7 @@
 use super::findings::Fault;
 use super::kind::{self, Kind, Object, Type};
 use super::walk::Walker;
-use crate::rules::catalogue::{CUSTOMER_FUNCTIONS, CUSTOMER_PROPERTIES, STANDARD, names};
+use crate::rules::catalogue::{CUSTOMER_FUNCTIONS, CUSTOMER_PROPERTIES, is_standard, names};
 use crate::rules::diagnostic::did_you_mean;
 use rhai::{Expr, Position};
 use std::sync::Arc;
@@ -37,7 +37,7 @@ impl Walker<'_, '_> {
                     Type::ANY
                 }
             },
-            Kind::Number(..) | Kind::Boolean if !STANDARD.contains(&name) => {
+            Kind::Number(..) | Kind::Boolean if !is_standard(name) => {
                 let span = self.file.marks().token(at);
                 let start = self.start(root);
                 let before = span.clone().map(|span| start..span.start.saturating_sub(1));
@@ -73,7 +73,9 @@ impl Walker<'_, '_> {
         } else if self.on.iter().any(on_event) {
             format!("the event has it: `event.{name}`")
         } else {
-            format!("declare it in schema.toml: [attributes] {name} = \"text\"")
+            format!(
+                "declare it in schema.toml under [attributes]: {name} = \"text\", \"number\", \"boolean\" or \"date\""
+            )
         };
         let span = self.file.marks().token(at);
         self.error(
@@ -190,7 +192,7 @@ impl Walker<'_, '_> {
             || format!("it has {}", known.collect::<Vec<_>>().join(", ")),
             |meant| format!("did you mean `{meant}`?"),
         );
-        if STANDARD.contains(&name) {
+        if is_standard(name) {
             return;
         }
         let span = self.file.marks().token(at);

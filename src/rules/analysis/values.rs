@@ -221,6 +221,16 @@ impl Values {
         }
     }
 
+    /// The range of numbers that it is, in words; `None` if it is something else, or any number.
+    pub(super) fn range(&self) -> Option<String> {
+        match (self.numbers.from_start, self.numbers.cuts.as_slice()) {
+            (false, [(low, _)]) => Some(format!("never below {low}")),
+            (false, [(low, _), (high, _)]) => Some(format!("from {low} to {high}")),
+            (true, [(high, _)]) => Some(format!("never above {high}")),
+            _ => None,
+        }
+    }
+
     pub(super) fn intersection(&self, other: &Self) -> Self {
         Self {
             unit: self.unit && other.unit,

@@ -59,6 +59,17 @@ impl Reporter<'_, '_, '_> {
         }
     }
 
+    /// What the thing that a part asks about can be, if that explains why it never holds.
+    fn bounds(&self, node: &Node<'_>) -> String {
+        let universe = match &node.formula {
+            Formula::Is(subject, _) => self.universes.get(subject),
+            _ => None,
+        };
+        universe
+            .and_then(Values::range)
+            .map_or(String::new(), |range| format!(" (it is {range})"))
+    }
+
     /// A condition that never holds: which part, or which two parts.
     fn never(&mut self, node: &Node<'_>, whole: bool) {
         if self.is_faulty(node) {
@@ -81,7 +92,11 @@ impl Reporter<'_, '_, '_> {
             Culprits::One(part) => (
                 self.place(part),
                 format!("`{}` is never true", self.text(part)),
-                format!("change it or take it out{}", consequence(whole)),
+                format!(
+                    "change it or take it out{}{}",
+                    self.bounds(part),
+                    consequence(whole)
+                ),
             ),
         };
         let label = "never true with the rest".to_owned();
@@ -112,8 +127,8 @@ impl Reporter<'_, '_, '_> {
                 return;
             }
         }
-        let message = format!("`{name}` is always true: {}", always_because(self, node));
-        let hint = "say which events are meant, such as `event.amount >= 100`; if all of them are, write `// allow(always-true)` above it";
+        let (because, hint) = always_because(self, node);
+        let message = format!("`{name}` is always true: {because}");
         let at = self.place(node);
         self.walker
             .warning(at, Fault::new("always-true", message, "always true", hint));
@@ -217,22 +232,25 @@ fn consequence(whole: bool) -> &'static str {
     }
 }
 
-fn always_because(reporter: &Reporter<'_, '_, '_>, node: &Node<'_>) -> String {
+fn always_because(reporter: &Reporter<'_, '_, '_>, node: &Node<'_>) -> (String, &'static str) {
     if let Formula::Any(parts) = &node.formula {
         for (at, a) in parts.iter().enumerate() {
             for b in &parts[at + 1..] {
                 let (not_a, not_b) = (a.negated(reporter.universes), b.negated(reporter.universes));
                 if together([&not_a, &not_b]).is_none() {
-                    return format!(
-                        "of `{}` and `{}` one always holds; was `&&` (and) meant?",
-                        reporter.text(a),
-                        reporter.text(b)
+                    let (a, b) = (reporter.text(a), reporter.text(b));
+                    return (
+                        format!("one of `{a}` and `{b}` holds in any case"),
+                        "write `&&` (and) between them instead of `||` (or)",
                     );
                 }
             }
         }
     }
-    "it speaks at every event of its type".to_owned()
+    (
+        "it speaks at every event of its type".to_owned(),
+        "say which events are meant, such as `event.amount >= 100`; if all of them are, write `// allow(always-true)` above it",
+    )
 }
 
 enum Culprits<'n, 'e> {
@@ -252,6 +270,19 @@ fn culprits<'n, 'e>(node: &'n Node<'e>) -> Culprits<'n, 'e> {
                     return Culprits::Pair(a, b);
                 }
             }
+        }
+    }
+    if let Formula::Any(parts) = &node.formula {
+        // A branch that is written as `false` is meant so.
+        let plain = |part: &&Node<'_>| match &part.formula {
+            Formula::All(parts) => {
+                let last = parts.last().map(|part| &part.formula);
+                !matches!(last, Some(Formula::Constant(false)))
+            }
+            other => !matches!(other, Formula::Constant(false)),
+        };
+        if let Some(part) = parts.iter().find(plain) {
+            return culprits(part);
         }
     }
     Culprits::One(node)
