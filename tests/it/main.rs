@@ -19,6 +19,7 @@ mod metrics;
 mod nats_layer;
 mod refused;
 mod reload;
+mod rule_tests;
 mod sandbox;
 mod tidy;
 mod tutorial;
