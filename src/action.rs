@@ -18,6 +18,8 @@ pub enum Verdict {
     Sent,
     /// It would have gone out, but the customer is in the rule's control group.
     Holdout,
+    /// The rule failed too often lately, and is not asked for a while.
+    Quarantine,
     /// Outside the rule's dates, days or hours.
     Schedule,
     /// The customer is in none of the rule's segments.
@@ -36,8 +38,16 @@ pub enum Verdict {
     Consent,
     /// None of the rule's channels reaches the customer.
     Unreachable,
+    /// The contact policy keeps this hour quiet, and the rule does not wait.
+    QuietHours,
+    /// The contact policy keeps this hour quiet: looked at again when it ends.
+    Deferred,
+    /// The rule's budget does not cover it.
+    Budget,
     /// Another rule of the group won.
     Arbitration,
+    /// `still` said no.
+    Still,
     /// `action` had nothing to say.
     None,
     /// A function of the rule failed.
@@ -46,9 +56,10 @@ pub enum Verdict {
 
 impl Verdict {
     /// Every verdict.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 19] = [
         Self::Sent,
         Self::Holdout,
+        Self::Quarantine,
         Self::Schedule,
         Self::Audience,
         Self::Rollout,
@@ -58,7 +69,11 @@ impl Verdict {
         Self::Cap,
         Self::Consent,
         Self::Unreachable,
+        Self::QuietHours,
+        Self::Deferred,
+        Self::Budget,
         Self::Arbitration,
+        Self::Still,
         Self::None,
         Self::Error,
     ];
@@ -69,6 +84,7 @@ impl Verdict {
         match self {
             Self::Sent => "sent",
             Self::Holdout => "holdout",
+            Self::Quarantine => "quarantine",
             Self::Schedule => "schedule",
             Self::Audience => "audience",
             Self::Rollout => "rollout",
@@ -78,7 +94,11 @@ impl Verdict {
             Self::Cap => "cap",
             Self::Consent => "consent",
             Self::Unreachable => "unreachable",
+            Self::QuietHours => "quiet_hours",
+            Self::Deferred => "deferred",
+            Self::Budget => "budget",
             Self::Arbitration => "arbitration",
+            Self::Still => "still",
             Self::None => "none",
             Self::Error => "error",
         }
@@ -89,7 +109,12 @@ impl Verdict {
     pub const fn is_proposal(self) -> bool {
         !matches!(
             self,
-            Self::Schedule | Self::Audience | Self::Rollout | Self::Stale | Self::Condition
+            Self::Quarantine
+                | Self::Schedule
+                | Self::Audience
+                | Self::Rollout
+                | Self::Stale
+                | Self::Condition
         )
     }
 }

@@ -7,7 +7,7 @@ use crate::decode::{Reason, Rejection};
 use crate::event::Event;
 use crate::partitioning::CustomerId;
 use crate::policy;
-use crate::rules::{Moment, Rule, RuleError, RuleSet};
+use crate::rules::{Function, Moment, Rule, RuleError, RuleSet, Standing, Subject};
 use crate::state::{Applied, Contact, Customer, Customers, DecisionId, JournalLimits, Name};
 use jiff::tz::TimeZone;
 use std::collections::HashMap;
@@ -76,6 +76,8 @@ pub struct Silenced {
     pub customer: CustomerId,
     /// What it would have answered.
     pub trigger: Trigger,
+    /// The step of a journey; 0 for a rule without steps.
+    pub step: u32,
 }
 
 /// The customers of one partition, and how to step them.
@@ -178,7 +180,14 @@ impl Partition {
         let first = output.decisions.len();
         let before = {
             let customers = self.customers.clone();
-            let moment = rules.moment(&input.event, &customer, &customers, index);
+            let standing = Standing {
+                id: &input.event.customer,
+                customer: &customer,
+                customers: &customers,
+                time: input.event.time,
+                index,
+            };
+            let moment = rules.moment(Subject::Event(&input.event), standing);
             let mut case = Case {
                 input,
                 customer: &customer,
@@ -359,6 +368,7 @@ impl Case<'_> {
                     verdict,
                     customer: event.customer.clone(),
                     trigger: self.trigger(),
+                    step: 0,
                 };
                 self.output.silenced.push(silenced);
             }
@@ -378,10 +388,10 @@ impl Case<'_> {
             Err(verdict) => return verdict,
         };
         let variant = policy::variant(terms, &self.input.event.customer);
-        let body = match self.rules.action(rule, self.moment, variant) {
+        let body = match self.rules.action(rule, self.moment, variant, 0) {
             Ok(None) => return Verdict::None,
             Ok(Some(returned)) => {
-                Body::check(returned).map_err(|message| rule.error("action", message))
+                Body::check(returned).map_err(|message| rule.error(Function::Action, message))
             }
             Err(error) => Err(error),
         };

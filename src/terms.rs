@@ -1,7 +1,8 @@
 //! What a rule file promises about itself, apart from its functions: when it may speak, to whom, how
 //! often. Vocabulary shared by rules and policy.
 
-use crate::clock::Millis;
+use crate::clock::{DAY, Millis};
+use crate::money::Money;
 use crate::state::Window;
 use jiff::civil::{Date, Time};
 use std::sync::Arc;
@@ -41,9 +42,81 @@ pub struct Terms {
     pub rollout: u8,
     /// Variants and their weights; at least one.
     pub variants: Vec<(Box<str>, u32)>,
-    /// A trigger older than this never acts.
+    /// A trigger older than this never acts; of a timer, one that was due longer ago.
     pub fresh: Millis,
+    /// What its actions may cost in all.
+    pub budget: Option<Budget>,
+    /// What becomes of it in quiet hours.
+    pub quiet: Quiet,
+    /// How long after an action a conversion is put down to it.
+    pub within: Millis,
+    /// How long it waits between `when` and `still`.
+    pub delay: Option<Millis>,
+    /// The steps of a journey; none for a rule that speaks once.
+    pub steps: Vec<StepTime>,
 }
+
+/// The trigger of rules that are tried once a day for each customer.
+pub const DAILY: &str = "timer.daily";
+/// What the types of broadcasts begin with.
+pub const BROADCAST_PREFIX: &str = "broadcast.";
+
+impl Terms {
+    /// The local time at which a rule for [`DAILY`] is tried: when its hours begin, else 10:00.
+    /// `None` for other rules.
+    #[must_use]
+    pub fn daily_at(&self) -> Option<Time> {
+        let is_daily = self.on.iter().any(|kind| &**kind == DAILY);
+        is_daily.then(|| {
+            self.hours
+                .map_or(Time::constant(10, 0, 0, 0), |hours| hours.from())
+        })
+    }
+
+    /// Whether something of it is decided later than at its trigger.
+    #[must_use]
+    pub fn waits(&self) -> bool {
+        self.delay.is_some() || !self.steps.is_empty()
+    }
+}
+
+/// What the actions of a rule may cost, in base currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Budget {
+    /// Ever.
+    pub total: Option<Money>,
+    /// On a calendar day of the engine's time zone.
+    pub daily: Option<Money>,
+    /// The key of the action's body whose values have an account each; one account if `None`.
+    pub per: Option<Box<str>>,
+}
+
+/// What becomes of an action that falls into quiet hours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Quiet {
+    /// It is not said.
+    #[default]
+    Drop,
+    /// It waits for their end, and is looked at again then.
+    Defer,
+}
+
+/// When a step of a journey is due.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StepTime {
+    /// So long after the trigger.
+    After(Millis),
+    /// So long before a time in the trigger's data.
+    Before {
+        /// How long.
+        lead: Millis,
+        /// The field that holds the time.
+        of: Box<str>,
+    },
+}
+
+/// The longest wait of a delay or a step, so that what waits can be kept.
+pub const WAIT_MAX: Millis = 400 * DAY;
 
 /// So many per rolling window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +163,18 @@ impl Hours {
             until => Some(time(until)?),
         };
         (until != Some(from)).then_some(Self { from, until })
+    }
+
+    /// When they begin.
+    #[must_use]
+    pub fn from(self) -> Time {
+        self.from
+    }
+
+    /// When they end: the first moment that is no longer part of them.
+    #[must_use]
+    pub fn until(self) -> Time {
+        self.until.unwrap_or(Time::midnight())
     }
 
     /// Whether a time of day lies in them; the end is not part.

@@ -57,6 +57,39 @@ pub struct Event {
     pub facts: Facts,
 }
 
+/// Something that happened, apart from to whom: what rules are shown of a broadcast, of a timer, and
+/// of an event on which they act later.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Occasion {
+    /// `id`, unique within its source.
+    pub id: Box<str>,
+    /// `source`.
+    pub source: Box<str>,
+    /// `type`, such as `broadcast.goal`.
+    pub kind: Arc<str>,
+    /// `time`: when it happened.
+    pub time: Millis,
+    /// W3C trace context, carried through to the action.
+    pub traceparent: Option<Box<str>>,
+    /// The declared fields as rules read them; amounts in base currency.
+    pub data: Value,
+}
+
+impl Event {
+    /// The event apart from its customer.
+    #[must_use]
+    pub fn occasion(&self) -> Occasion {
+        Occasion {
+            id: self.id.clone(),
+            source: self.source.clone(),
+            kind: self.kind.clone(),
+            time: self.time,
+            traceparent: self.traceparent.clone(),
+            data: self.data.clone(),
+        }
+    }
+}
+
 /// The hash that identifies an event within a customer's journal: the first 64 bits of SHA-256
 /// over source and id. Two different events of one customer share it with a probability of 2⁻⁶⁴.
 #[must_use]

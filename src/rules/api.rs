@@ -1,9 +1,10 @@
 //! What a rule may ask of a customer, and the helper functions rules have.
 
 use super::diagnostic::did_you_mean;
-use super::record::{Fields, Record, error, text};
+use super::moment::Standing;
+use super::record::{Fields, Record, decimal, error, text};
 use crate::clock::Millis;
-use crate::event::{Direction, Event, Field, FieldKind, Schema};
+use crate::event::{Direction, Field, FieldKind, Schema};
 use crate::state::{
     Attribute, Customer, Customers, Distinct, Entry, EntryPhase, Filter, FilterField, FilterValue,
     KeptValue, Name, View, Window,
@@ -32,20 +33,17 @@ struct Inner {
 
 impl CustomerView {
     pub(super) fn new(
-        event: &Event,
-        customer: Arc<Customer>,
-        customers: Arc<Customers>,
+        standing: Standing<'_>,
         schema: Arc<Schema>,
-        index: usize,
         trimmed: Arc<AtomicBool>,
     ) -> Self {
         Self(Arc::new(Inner {
-            id: event.customer.as_str().into(),
-            customer,
-            customers,
+            id: standing.id.as_str().into(),
+            customer: standing.customer.clone(),
+            customers: standing.customers.clone(),
             schema,
-            time: event.time,
-            index,
+            time: standing.time,
+            index: standing.index,
             trimmed,
         }))
     }
@@ -291,15 +289,6 @@ fn distinct_of(what: &str) -> Answer<Distinct> {
     })
 }
 
-/// A number of either kind.
-fn decimal(value: &Dynamic) -> Option<Decimal> {
-    value
-        .as_int()
-        .map(Decimal::from)
-        .or_else(|_| value.as_decimal())
-        .ok()
-}
-
 /// Registers everything of this module.
 pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<Record>("object");
@@ -315,13 +304,14 @@ pub(super) fn register(engine: &mut Engine) {
 /// Properties that every customer has.
 const CUSTOMER_PROPERTIES: [&str; 4] = ["balance", "id", "locale", "time_zone"];
 /// What an event has beside the fields of its data.
-const EVENT_PROPERTIES: [&str; 6] = [
+const EVENT_PROPERTIES: [&str; 7] = [
     "id",
     "source",
     "type",
     "customer",
     "time",
     "original_amount",
+    "date",
 ];
 
 /// Registers a getter for each property that is known. Rhai finds those by their hash; for any other

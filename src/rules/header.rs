@@ -2,23 +2,26 @@
 
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::sources::Source;
+use super::waiting;
+use crate::clock::{DAY, Millis};
 use crate::event::Schema;
 use crate::state::Window;
-use crate::terms::{Cap, Days, Hours, Terms};
+use crate::terms::{BROADCAST_PREFIX, Cap, DAILY, Days, Hours, Quiet, Terms};
 use rhai::{AST, Dynamic, Engine, Expr, Map, OptimizationLevel, Scope, Stmt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Every field a `RULE` may have.
-const FIELDS: [&str; 16] = [
+const FIELDS: [&str; 21] = [
     "on", "scene", "starts", "ends", "hours", "days", "audience", "channels", "priority", "group",
-    "cooldown", "cap", "fresh", "holdout", "rollout", "variants",
+    "cooldown", "cap", "budget", "holdout", "rollout", "variants", "fresh", "quiet", "within",
+    "delay", "steps",
 ];
-/// Fields of the rule language that this version does not carry out.
-const NOT_YET: [&str; 5] = ["budget", "quiet", "within", "delay", "steps"];
 /// Default of `fresh`.
 const FRESH_DEFAULT: &str = "60s";
 const PRIORITY_DEFAULT: i64 = 50;
+/// Default of `within`.
+const WITHIN_DEFAULT: Millis = DAY;
 
 /// Reads a rule's terms.
 pub(super) fn read(
@@ -93,15 +96,20 @@ fn places(text: &str) -> BTreeMap<String, (usize, usize)> {
     places
 }
 
-struct Header<'a> {
+pub(super) struct Header<'a> {
     source: &'a Source,
     /// With the field that each is about.
     faults: Vec<(Box<str>, Diagnostic)>,
-    map: Map,
+    pub(super) map: Map,
 }
 
 impl Header<'_> {
-    fn fault(&mut self, field: &str, message: impl Into<String>, hint: impl Into<String>) {
+    pub(super) fn fault(
+        &mut self,
+        field: &str,
+        message: impl Into<String>,
+        hint: impl Into<String>,
+    ) {
         let fault = Diagnostic::whole(&self.source.path, &self.source.text, message).hint(hint);
         self.faults.push((field.into(), fault));
     }
@@ -109,13 +117,7 @@ impl Header<'_> {
     fn unknown_fields(&mut self) {
         let names: Vec<String> = self.map.keys().map(ToString::to_string).collect();
         for name in names {
-            if NOT_YET.contains(&&*name) {
-                self.fault(
-                    &name,
-                    format!("`{name}` is not carried out by this version"),
-                    "take it out: a rule must not promise what does not happen",
-                );
-            } else if !FIELDS.contains(&&*name) {
+            if !FIELDS.contains(&&*name) {
                 let hint = did_you_mean(&name, FIELDS).map_or_else(
                     || format!("a `RULE` has these fields: {}", FIELDS.join(", ")),
                     |meant| format!("did you mean `{meant}`?"),
@@ -132,9 +134,9 @@ impl Header<'_> {
             .strip_suffix(".rhai")
             .unwrap_or(&self.source.path)
             .into();
+        let on = self.on(schema);
         Terms {
             name,
-            on: self.on(schema),
             scene: self.text("scene").map(Into::into),
             starts: self.parsed("starts", "a date such as \"2026-11-01\"", |t| {
                 t.parse().ok()
@@ -161,6 +163,22 @@ impl Header<'_> {
                 .parsed("fresh", "a length such as \"60s\"", Window::parse)
                 .or_else(|| Window::parse(FRESH_DEFAULT))
                 .map_or(0, Window::millis),
+            budget: waiting::budget(self),
+            quiet: self
+                .parsed("quiet", "\"drop\" or \"defer\"", |text| match text {
+                    "drop" => Some(Quiet::Drop),
+                    "defer" => Some(Quiet::Defer),
+                    _ => None,
+                })
+                .unwrap_or_default(),
+            within: self
+                .parsed("within", "a length such as \"2h\"", Window::parse)
+                .map_or(WITHIN_DEFAULT, Window::millis),
+            delay: self
+                .parsed("delay", "a length such as \"10m\"", Window::parse)
+                .map(Window::millis),
+            steps: waiting::steps(self, &on, schema),
+            on,
         }
     }
 
@@ -176,10 +194,16 @@ impl Header<'_> {
         for kind in self.texts("on") {
             match schema.event_type(&kind) {
                 Some(declared) => on.push(declared.name.clone()),
-                None if kind.starts_with("timer.") || kind.starts_with("broadcast.") => self.fault(
+                None if &*kind == DAILY => on.push(DAILY.into()),
+                None if kind.starts_with("timer.") => self.fault(
                     "on",
-                    format!("`{kind}` is not carried out by this version"),
-                    "use an event type of customers",
+                    format!("there is no timer `{kind}`"),
+                    "write \"timer.daily\": once a day for each customer, when the rule's `hours` begin",
+                ),
+                None if kind.starts_with(BROADCAST_PREFIX) => self.fault(
+                    "on",
+                    format!("no broadcast `{kind}` is declared"),
+                    format!("declare it in schema.toml as [events.\"{kind}\"] with its fields"),
                 ),
                 None => {
                     let known = schema.event_types().map(|t| &*t.name);
@@ -190,6 +214,13 @@ impl Header<'_> {
                     self.fault("on", format!("no event type `{kind}` is declared"), hint);
                 }
             }
+        }
+        if on.len() > 1 && on.iter().any(|kind| &**kind == DAILY) {
+            self.fault(
+                "on",
+                "a rule for \"timer.daily\" listens to nothing else",
+                "make two rules of it; what they share goes into lib/",
+            );
         }
         on
     }

@@ -5,13 +5,16 @@
 mod api;
 mod diagnostic;
 mod header;
+mod moment;
 mod record;
 mod rule;
 mod sandbox;
 mod set;
 mod sources;
+mod waiting;
 
 pub use diagnostic::{Diagnostic, render};
-pub use rule::{Moment, Rule, RuleError};
+pub use moment::{EventView, Moment, PastDecision, Standing, Subject};
+pub use rule::{Function, Rule, RuleError};
 pub use set::RuleSet;
 pub use sources::{Source, Sources, SourcesError};

@@ -2,8 +2,11 @@
 //! one reads as `()`, an undeclared one is an error with a suggestion.
 
 use super::diagnostic::did_you_mean;
-use crate::event::{Event, Path, Value};
+use crate::clock::Millis;
+use crate::event::{Event, Occasion, Path, Value};
+use crate::partitioning::CustomerId;
 use rhai::{Dynamic, EvalAltResult, Identifier, ImmutableString, Position};
+use rust_decimal::Decimal;
 use std::sync::Arc;
 
 /// An object with known fields, cheap to clone. There are so few that walking them is quicker than
@@ -30,15 +33,31 @@ impl Record {
     }
 
     pub(super) fn of_event(event: &Event) -> Self {
+        let envelope = [&*event.id, &*event.source, &*event.kind];
+        Self::of_parts(envelope, Some(&event.customer), event.time, &event.data)
+    }
+
+    pub(super) fn of_occasion(occasion: &Occasion, customer: Option<&CustomerId>) -> Self {
+        let envelope = [&*occasion.id, &*occasion.source, &*occasion.kind];
+        Self::of_parts(envelope, customer, occasion.time, &occasion.data)
+    }
+
+    fn of_parts(
+        [id, source, kind]: [&str; 3],
+        customer: Option<&CustomerId>,
+        time: Millis,
+        data: &Value,
+    ) -> Self {
+        let customer = customer.map_or(Dynamic::UNIT, |id| text(id.as_str()));
         let mut fields = vec![
-            ("id".into(), text(&event.id)),
-            ("source".into(), text(&event.source)),
-            ("type".into(), text(&event.kind)),
-            ("customer".into(), text(event.customer.as_str())),
-            ("time".into(), event.time.div_euclid(1000).into()),
+            ("id".into(), text(id)),
+            ("source".into(), text(source)),
+            ("type".into(), text(kind)),
+            ("customer".into(), customer),
+            ("time".into(), time.div_euclid(1000).into()),
         ];
         // No declaration may give a field one of those names.
-        if let Value::Record(members) = &event.data {
+        if let Value::Record(members) = data {
             fields.extend(fields_of(members));
         }
         Self::new("event", fields)
@@ -87,6 +106,15 @@ fn fields_of(members: &[(Box<str>, Value)]) -> impl Iterator<Item = (Identifier,
     members
         .iter()
         .map(|(name, value)| (name.as_ref().into(), dynamic(value)))
+}
+
+/// A number of either kind.
+pub(super) fn decimal(value: &Dynamic) -> Option<Decimal> {
+    value
+        .as_int()
+        .map(Decimal::from)
+        .or_else(|_| value.as_decimal())
+        .ok()
 }
 
 /// A value that a rule returned. Fails for what no JSON can say, naming its path.

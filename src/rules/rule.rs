@@ -1,15 +1,13 @@
 //! One compiled rule, and calling its functions.
 
-use super::api::CustomerView;
-use super::record::{Record, value};
-use crate::event::{Event, Path, Schema, Value};
-use crate::state::{Customer, Customers};
+use super::moment::{Moment, PastDecision};
+use super::record::value;
+use crate::event::{Path, Value};
 use crate::terms::Terms;
 use rhai::{AST, CallFnOptions, Dynamic, Engine, EvalAltResult, Scope};
-use std::cell::OnceCell;
+use rust_decimal::Decimal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A compiled rule file.
 #[derive(Debug)]
@@ -19,10 +17,72 @@ pub struct Rule {
     /// Its file, relative to the rules folder.
     pub file: Arc<str>,
     pub(super) functions: AST,
-    /// Whether `action` takes the variant.
-    pub(super) takes_variant: bool,
-    /// Where `when` and `action` stand: line and column.
-    pub(super) places: [Option<(usize, usize)>; 2],
+    /// How many parameters each of [`Function::ALL`] takes; 0 for one that is not there.
+    pub(super) parameters: [usize; 5],
+    /// Where each of [`Function::ALL`] stands: line and column.
+    pub(super) places: [Option<(usize, usize)>; 5],
+}
+
+/// The functions of a rule file that the engine calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Function {
+    /// Whether it wants to speak.
+    When,
+    /// What it says.
+    Action,
+    /// What it expects to win by it.
+    Score,
+    /// Whether it still wants to speak, after a wait.
+    Still,
+    /// Whether an event is what an earlier action was for.
+    Converted,
+}
+
+impl Function {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [
+        Self::When,
+        Self::Action,
+        Self::Score,
+        Self::Still,
+        Self::Converted,
+    ];
+
+    /// Its name in a file.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::When => "when",
+            Self::Action => "action",
+            Self::Score => "score",
+            Self::Still => "still",
+            Self::Converted => "converted",
+        }
+    }
+
+    /// How it is written.
+    pub(super) const fn example(self) -> &'static str {
+        match self {
+            Self::When => "fn when(event, customer) { … }",
+            Self::Action => "fn action(event, customer, variant, step) { … }",
+            Self::Score => "fn score(event, customer) { … }",
+            Self::Still => "fn still(event, customer) { … }",
+            Self::Converted => "fn converted(event, customer, decision) { … }",
+        }
+    }
+
+    /// How many parameters it may take.
+    pub(super) fn parameters(self) -> std::ops::RangeInclusive<usize> {
+        match self {
+            Self::When | Self::Score | Self::Still => 2..=2,
+            Self::Action => 2..=4,
+            Self::Converted => 3..=3,
+        }
+    }
+
+    pub(super) const fn is_required(self) -> bool {
+        matches!(self, Self::When | Self::Action)
+    }
 }
 
 /// What a function of a rule failed with.
@@ -41,69 +101,44 @@ pub struct RuleError {
     pub message: String,
 }
 
-/// An event and its customer as of that event, ready to be shown to rules.
-pub struct Moment<'a> {
-    event: &'a Event,
-    customer: &'a Arc<Customer>,
-    customers: &'a Arc<Customers>,
-    schema: &'a Arc<Schema>,
-    index: usize,
-    /// Made when the first rule needs them.
-    views: OnceCell<(Dynamic, Dynamic)>,
-    trimmed: Arc<AtomicBool>,
-}
-
-impl<'a> Moment<'a> {
-    pub(super) fn new(
-        event: &'a Event,
-        customer: &'a Arc<Customer>,
-        customers: &'a Arc<Customers>,
-        schema: &'a Arc<Schema>,
-        index: usize,
-    ) -> Self {
-        Self {
-            event,
-            customer,
-            customers,
-            schema,
-            index,
-            views: OnceCell::new(),
-            trimmed: Arc::default(),
-        }
-    }
-
-    /// Whether a rule asked for a window that reaches over the edge of the journal.
-    #[must_use]
-    pub fn crossed_trimmed_edge(&self) -> bool {
-        self.trimmed.load(Ordering::Relaxed)
-    }
-
-    fn views(&self) -> (Dynamic, Dynamic) {
-        let (event, customer) = self.views.get_or_init(|| {
-            let view = CustomerView::new(
-                self.event,
-                self.customer.clone(),
-                self.customers.clone(),
-                self.schema.clone(),
-                self.index,
-                self.trimmed.clone(),
-            );
-            (
-                Dynamic::from(Record::of_event(self.event)),
-                Dynamic::from(view),
-            )
-        });
-        (event.clone(), customer.clone())
-    }
-}
-
 impl Rule {
-    /// Whether the rule's condition holds.
-    pub(super) fn when(&self, engine: &Engine, moment: &Moment<'_>) -> Result<bool, RuleError> {
-        let returned = self.call(engine, "when", moment, None)?;
-        returned
-            .as_bool()
-            .map_err(|found| self.error("when", format!("must return true or false, not {found}")))
+    /// Whether the file defines a function.
+    #[must_use]
+    pub fn has(&self, function: Function) -> bool {
+        self.parameters[function as usize] > 0
+    }
+
+    /// Whether `when`, `still` or `converted` says yes.
+    pub(super) fn holds(
+        &self,
+        engine: &Engine,
+        function: Function,
+        moment: &Moment<'_>,
+        decision: Option<&PastDecision>,
+    ) -> Result<bool, RuleError> {
+        let (event, customer) = moment.views();
+        let mut arguments = vec![event, customer];
+        arguments.extend(decision.map(PastDecision::view));
+        let returned = self.call(engine, function, arguments)?;
+        returned.as_bool().map_err(|found| {
+            self.error(
+                function,
+                format!("must return true or false, not {}", friendly(found)),
+            )
+        })
+    }
+
+    /// What the rule expects to win by speaking.
+    pub(super) fn score(&self, engine: &Engine, moment: &Moment<'_>) -> Result<Decimal, RuleError> {
+        let (event, customer) = moment.views();
+        let returned = self.call(engine, Function::Score, vec![event, customer])?;
+        super::record::decimal(&returned).ok_or_else(|| {
+            let found = friendly(returned.type_name());
+            self.error(
+                Function::Score,
+                format!("must return a number, not {found}"),
+            )
+        })
     }
 
     /// What the rule says; `None` for nothing.
@@ -112,45 +147,44 @@ impl Rule {
         engine: &Engine,
         moment: &Moment<'_>,
         variant: &str,
+        step: u32,
     ) -> Result<Option<Value>, RuleError> {
-        let variant = self.takes_variant.then_some(variant);
-        let returned = self.call(engine, "action", moment, variant)?;
+        let (event, customer) = moment.views();
+        let mut arguments = vec![
+            event,
+            customer,
+            variant.to_owned().into(),
+            i64::from(step).into(),
+        ];
+        arguments.truncate(self.parameters[Function::Action as usize]);
+        let returned = self.call(engine, Function::Action, arguments)?;
         match value(&returned, Path::Whole("body")) {
             Ok(Value::Null) => Ok(None),
             Ok(body @ Value::Record(_)) => Ok(Some(body)),
             Ok(other) => Err(self.error(
-                "action",
+                Function::Action,
                 format!("must return a map `#{{ … }}` or `()`, not {}", other.kind()),
             )),
-            Err(message) => Err(self.error("action", message)),
+            Err(message) => Err(self.error(Function::Action, message)),
         }
     }
 
     fn call(
         &self,
         engine: &Engine,
-        function: &'static str,
-        moment: &Moment<'_>,
-        variant: Option<&str>,
+        function: Function,
+        arguments: Vec<Dynamic>,
     ) -> Result<Dynamic, RuleError> {
-        let (event, customer) = moment.views();
         let options = CallFnOptions::new().eval_ast(false);
         let mut scope = Scope::new();
-        let called = catch_unwind(AssertUnwindSafe(|| match variant {
-            None => engine.call_fn_with_options::<Dynamic>(
+        let called = catch_unwind(AssertUnwindSafe(|| {
+            engine.call_fn_with_options::<Dynamic>(
                 options,
                 &mut scope,
                 &self.functions,
-                function,
-                (event, customer),
-            ),
-            Some(variant) => engine.call_fn_with_options::<Dynamic>(
-                options,
-                &mut scope,
-                &self.functions,
-                function,
-                (event, customer, variant.to_owned()),
-            ),
+                function.name(),
+                arguments,
+            )
         }));
         match called {
             Ok(Ok(returned)) => Ok(returned),
@@ -161,18 +195,18 @@ impl Rule {
 
     /// A fault of one of its functions as a whole, such as what it returned.
     #[must_use]
-    pub fn error(&self, function: &'static str, message: String) -> RuleError {
-        let place = self.places[usize::from(function == "action")];
+    pub fn error(&self, function: Function, message: String) -> RuleError {
+        let place = self.places[function as usize];
         RuleError {
             file: self.file.clone(),
-            function,
+            function: function.name(),
             line: place.map(|(line, _)| line),
             column: place.map(|(_, column)| column),
             message,
         }
     }
 
-    fn evaluation_error(&self, function: &'static str, error: &EvalAltResult) -> RuleError {
+    fn evaluation_error(&self, function: Function, error: &EvalAltResult) -> RuleError {
         // The place in the rule's own file is the outermost; the cause is the innermost.
         let mut position = error.position();
         let mut cause = error;
@@ -211,6 +245,18 @@ impl Rule {
     fn is_own(&self, error: &EvalAltResult) -> bool {
         matches!(error, EvalAltResult::ErrorInFunctionCall(name, _, _, _)
             if self.functions.iter_functions().any(|f| f.name == name))
+    }
+}
+
+/// What Rhai calls a kind of value, in a user's words.
+fn friendly(kind: &str) -> &str {
+    match kind {
+        "()" => "nothing",
+        "i64" | "decimal" => "a number",
+        "string" => "text",
+        "map" => "a map",
+        "array" => "a list",
+        other => other,
     }
 }
 

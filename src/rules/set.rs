@@ -3,12 +3,14 @@
 use super::api;
 use super::diagnostic::Diagnostic;
 use super::header;
-use super::rule::{Moment, Rule, RuleError};
+use super::moment::{Moment, PastDecision, Standing, Subject};
+use super::rule::{Function, Rule, RuleError};
 use super::sandbox;
 use super::sources::{Source, Sources};
-use crate::event::{Event, Schema, Value};
-use crate::state::{Customer, Customers};
+use crate::event::{Schema, Value};
+use crate::terms::{Quiet, Terms};
 use rhai::{AST, Engine, Module, ParseError, ParseErrorType, Scope};
+use rust_decimal::Decimal;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -100,16 +102,10 @@ impl RuleSet {
         self.by_type.get(kind).map_or(&[], Vec::as_slice)
     }
 
-    /// What rules see: an event that stands at `index` in its customer's journal.
+    /// What rules are shown.
     #[must_use]
-    pub fn moment<'a>(
-        &'a self,
-        event: &'a Event,
-        customer: &'a Arc<Customer>,
-        customers: &'a Arc<Customers>,
-        index: usize,
-    ) -> Moment<'a> {
-        Moment::new(event, customer, customers, &self.schema, index)
+    pub fn moment<'a>(&'a self, subject: Subject<'a>, standing: Standing<'a>) -> Moment<'a> {
+        Moment::new(subject, standing, &self.schema)
     }
 
     /// Whether a rule's condition holds.
@@ -117,10 +113,46 @@ impl RuleSet {
     /// # Errors
     /// When the rule threw, or went over a limit of the sandbox.
     pub fn when(&self, rule: &Rule, moment: &Moment<'_>) -> Result<bool, RuleError> {
-        rule.when(&self.engine, moment)
+        rule.holds(&self.engine, Function::When, moment, None)
     }
 
-    /// What a rule says; `None` for nothing.
+    /// Whether a rule still wants to speak; true if it does not care.
+    ///
+    /// # Errors
+    /// As for [`RuleSet::when`].
+    pub fn still(&self, rule: &Rule, moment: &Moment<'_>) -> Result<bool, RuleError> {
+        if !rule.has(Function::Still) {
+            return Ok(true);
+        }
+        rule.holds(&self.engine, Function::Still, moment, None)
+    }
+
+    /// Whether an event is what an earlier decision of the rule was for.
+    ///
+    /// # Errors
+    /// As for [`RuleSet::when`].
+    pub fn converted(
+        &self,
+        rule: &Rule,
+        moment: &Moment<'_>,
+        decision: &PastDecision,
+    ) -> Result<bool, RuleError> {
+        rule.holds(&self.engine, Function::Converted, moment, Some(decision))
+    }
+
+    /// What a rule goes by when several want to speak: its score, or else its priority.
+    ///
+    /// # Errors
+    /// As for [`RuleSet::when`].
+    pub fn score(&self, rule: &Rule, moment: &Moment<'_>) -> Result<Decimal, RuleError> {
+        if rule.has(Function::Score) {
+            rule.score(&self.engine, moment)
+        } else {
+            Ok(rule.terms.priority.into())
+        }
+    }
+
+    /// What a rule says at a step; `None` for nothing.
     ///
     /// # Errors
     /// When the rule threw, went over a limit of the sandbox, or returned no map.
@@ -129,8 +161,9 @@ impl RuleSet {
         rule: &Rule,
         moment: &Moment<'_>,
         variant: &str,
+        step: u32,
     ) -> Result<Option<Value>, RuleError> {
-        rule.action(&self.engine, moment, variant)
+        rule.action(&self.engine, moment, variant, step)
     }
 }
 
@@ -196,58 +229,58 @@ fn rule(engine: &Engine, source: &Source, schema: &Schema) -> Result<Rule, Vec<D
         .map_err(|error| vec![parse_fault(source, &error)])?;
     let mut faults = Vec::new();
     let terms = header::read(engine, source, &ast, schema).map_err(|found| faults.extend(found));
-    let mut takes_variant = false;
-    for (function, parameters) in [("when", 2..=2), ("action", 2..=3)] {
-        let found = ast.iter_functions().find(|f| f.name == function);
-        let example = if function == "when" {
-            "fn when(event, customer) { … }"
-        } else {
-            "fn action(event, customer, variant) { … }"
-        };
+    let mut parameters = [0; 5];
+    for function in Function::ALL {
+        let found = ast.iter_functions().find(|f| f.name == function.name());
+        let fault = |message: String| Diagnostic::whole(&source.path, &source.text, message);
         match found.map(|f| f.params.len()) {
-            Some(n) if parameters.contains(&n) => takes_variant = n == 3,
+            Some(n) if function.parameters().contains(&n) => parameters[function as usize] = n,
             Some(n) => faults.push(
-                Diagnostic::whole(
-                    &source.path,
-                    &source.text,
-                    format!("`{function}` takes {n} parameters"),
-                )
-                .at(place_of_function(&source.text, function))
-                .hint(format!("write `{example}`")),
+                fault(format!("`{}` takes {n} parameters", function.name()))
+                    .at(place_of_function(&source.text, function.name()))
+                    .hint(format!("write `{}`", function.example())),
             ),
-            None => faults.push(
-                Diagnostic::whole(
-                    &source.path,
-                    &source.text,
-                    format!("there is no function `{function}`"),
-                )
-                .hint(format!("add `{example}`")),
+            None if function.is_required() => faults.push(
+                fault(format!("there is no function `{}`", function.name()))
+                    .hint(format!("add `{}`", function.example())),
             ),
+            None => {}
         }
     }
-    for function in ["score", "still", "converted"] {
-        if ast.iter_functions().any(|f| f.name == function) {
-            faults.push(
-                Diagnostic::whole(
-                    &source.path,
-                    &source.text,
-                    format!("`fn {function}` is not carried out by this version"),
-                )
-                .at(place_of_function(&source.text, function))
-                .hint("take it out: a rule must not promise what does not happen"),
-            );
-        }
+    if let Ok(terms) = &terms {
+        faults.extend(waiting_fault(source, terms, &parameters));
     }
     match terms {
         Ok(terms) if faults.is_empty() => Ok(Rule {
             terms,
             file: source.path.clone(),
             functions: functions(&ast, &source.path),
-            takes_variant,
-            places: ["when", "action"].map(|name| place_of_function(&source.text, name)),
+            parameters,
+            places: Function::ALL.map(|f| place_of_function(&source.text, f.name())),
         }),
         _ => Err(faults),
     }
+}
+
+/// `delay` and `still` need one another.
+fn waiting_fault(source: &Source, terms: &Terms, parameters: &[usize; 5]) -> Option<Diagnostic> {
+    let fault = |message: &str| Diagnostic::whole(&source.path, &source.text, message);
+    let still = parameters[Function::Still as usize] > 0;
+    if terms.delay.is_some() && !still {
+        return Some(
+            fault("`delay` waits, but there is no `fn still` to ask afterwards").hint(
+                "add `fn still(event, customer) { … }`: whether to speak after all; or write `steps: [#{ after: \"10m\" }]` to speak in any case",
+            ),
+        );
+    }
+    if still && !terms.waits() && terms.quiet == Quiet::Drop {
+        return Some(
+            fault("`fn still` is never asked: the rule does not wait")
+                .at(place_of_function(&source.text, Function::Still.name()))
+                .hint("add `delay: \"10m\"` to `RULE`, or put the condition into `when`"),
+        );
+    }
+    None
 }
 
 fn functions(ast: &AST, path: &Arc<str>) -> AST {

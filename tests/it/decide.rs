@@ -11,7 +11,7 @@ use onscene::partition::{Logged, Output};
 use onscene::partitioning::CustomerId;
 use onscene::policy;
 use onscene::state::Window;
-use onscene::terms::{Days, Terms};
+use onscene::terms::{Days, Quiet, Terms};
 use serde_json::json;
 
 /// Steps a checkout stored at `at`, with the wall clock at `now`.
@@ -465,6 +465,11 @@ fn terms(name: &str, holdout: u8, rollout: u8, variants: &[(&str, u32)]) -> Term
             .map(|(name, weight)| ((*name).into(), *weight))
             .collect(),
         fresh: Window::parse("60s").unwrap().millis(),
+        budget: None,
+        quiet: Quiet::Drop,
+        within: 0,
+        delay: None,
+        steps: Vec::new(),
     }
 }
 
