@@ -11,9 +11,10 @@ mod rule;
 mod sandbox;
 mod set;
 mod sources;
+mod subset;
 mod waiting;
 
-pub use diagnostic::{Diagnostic, render};
+pub use diagnostic::{Diagnostic, did_you_mean, render};
 pub use moment::{EventView, Moment, PastDecision, Standing, Subject};
 pub use rule::{Function, Rule, RuleError};
 pub use set::RuleSet;

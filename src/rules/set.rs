@@ -15,12 +15,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A compiled rule set.
+#[derive(Clone)]
 pub struct RuleSet {
-    generation: Arc<str>,
-    schema: Arc<Schema>,
-    engine: Engine,
-    rules: Vec<Arc<Rule>>,
-    by_type: HashMap<Arc<str>, Vec<Arc<Rule>>>,
+    pub(super) generation: Arc<str>,
+    pub(super) schema: Arc<Schema>,
+    /// Shared with sets made from this one.
+    pub(super) engine: Arc<Engine>,
+    pub(super) rules: Vec<Arc<Rule>>,
+    pub(super) by_type: HashMap<Arc<str>, Vec<Arc<Rule>>>,
 }
 
 impl std::fmt::Debug for RuleSet {
@@ -63,19 +65,25 @@ impl RuleSet {
         if !faults.is_empty() {
             return Err(faults);
         }
-        let mut by_type: HashMap<Arc<str>, Vec<Arc<Rule>>> = HashMap::new();
-        for rule in &rules {
-            for kind in &rule.terms.on {
-                by_type.entry(kind.clone()).or_default().push(rule.clone());
-            }
-        }
+        let by_type = by_type(&rules);
         Ok(Self {
             generation: sources.generation(),
             schema,
-            engine,
+            engine: Arc::new(engine),
             rules,
             by_type,
         })
+    }
+
+    /// The same with other rules, which are in order of their names.
+    pub(super) fn holding(&self, rules: Vec<Arc<Rule>>) -> Self {
+        Self {
+            generation: self.generation.clone(),
+            schema: self.schema.clone(),
+            engine: self.engine.clone(),
+            by_type: by_type(&rules),
+            rules,
+        }
     }
 
     /// The content hash of the files.
@@ -167,6 +175,16 @@ impl RuleSet {
     }
 }
 
+fn by_type(rules: &[Arc<Rule>]) -> HashMap<Arc<str>, Vec<Arc<Rule>>> {
+    let mut by_type: HashMap<Arc<str>, Vec<Arc<Rule>>> = HashMap::new();
+    for rule in rules {
+        for kind in &rule.terms.on {
+            by_type.entry(kind.clone()).or_default().push(rule.clone());
+        }
+    }
+    by_type
+}
+
 fn schema(sources: &Sources, faults: &mut Vec<Diagnostic>) -> Schema {
     let Some(source) = &sources.schema else {
         return Schema::default();
@@ -182,7 +200,7 @@ fn schema(sources: &Sources, faults: &mut Vec<Diagnostic>) -> Schema {
 }
 
 /// Each library file becomes a module by its name: `lib/outflow.rhai` is called as `outflow::…`.
-fn library(engine: &mut Engine, sources: &[Source], faults: &mut Vec<Diagnostic>) {
+pub(super) fn library(engine: &mut Engine, sources: &[Source], faults: &mut Vec<Diagnostic>) {
     let mut modules = BTreeMap::new();
     for source in sources {
         let name = source
@@ -283,7 +301,7 @@ fn waiting_fault(source: &Source, terms: &Terms, parameters: &[usize; 5]) -> Opt
     None
 }
 
-fn functions(ast: &AST, path: &Arc<str>) -> AST {
+pub(super) fn functions(ast: &AST, path: &Arc<str>) -> AST {
     let mut functions = ast.clone_functions_only();
     functions.set_source(path.to_string());
     functions

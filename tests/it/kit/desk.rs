@@ -28,6 +28,7 @@ pub(crate) fn sources(files: &[(&str, &str)]) -> Sources {
         match *path {
             "schema.toml" => sources.schema = Some(source),
             "policy.toml" => sources.policy = Some(source),
+            path if path.ends_with(".test.toml") => sources.tests.push(source),
             path if path.starts_with("lib/") => sources.library.push(source),
             _ => sources.rules.push(source),
         }
