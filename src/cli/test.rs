@@ -1,14 +1,16 @@
 //! `onscene test`
 
+mod mutants;
 mod place;
 mod print;
 
 use super::check::Format;
 use super::settings::Settings;
-use crate::rule_tests::{self, Environment, TestResult, Workplace};
+use crate::rule_tests::{self, Coverage, Environment, Mutation, TestResult, Workplace};
 use crate::rules::{Diagnostic, RuleSet, Sources};
 use anyhow::Context as _;
 use clap::Args;
+use mutants::Mutants;
 use place::Place;
 use print::Printer;
 use std::collections::BTreeSet;
@@ -26,7 +28,9 @@ Examples:
   onscene test                                 all tests of the folder `rules`
   onscene test rules/coffee                    those below a folder
   onscene test rules/coffee/third-visit.rhai   those of one rule
-  onscene test --filter \"third visit\"          those with this in the rule's or the test's name")]
+  onscene test --filter \"third visit\"          those with this in the rule's or the test's name
+  onscene test --coverage                      and which parts of conditions they decide by
+  onscene test --mutants --min-score 90        and whether they notice when a condition changes")]
 pub(super) struct Test {
     /// Folder with rule files, or one rule or test file.
     #[arg(default_value = "rules")]
@@ -34,6 +38,15 @@ pub(super) struct Test {
     /// Run only tests that have this text in `<rule> <name>`.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
+    /// Also say which parts of conditions the tests decide by, and which they do not.
+    #[arg(long)]
+    coverage: bool,
+    /// Also alter each condition, word by word, and say which alterations no test notices.
+    #[arg(long)]
+    mutants: bool,
+    /// Fail if the tests notice fewer than so many percent of the alterations.
+    #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), requires = "mutants")]
+    min_score: Option<u32>,
     /// How results are written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -43,13 +56,15 @@ pub(super) struct Test {
 }
 
 /// What one run found.
-#[derive(Debug, Default, serde::Serialize)]
+#[derive(Debug, Default)]
 struct Outcome {
     /// What is wrong with files.
     faults: Vec<Diagnostic>,
     tests: Vec<TestResult>,
     /// Rules without tests.
     untested: Vec<String>,
+    coverage: Option<Vec<Coverage>>,
+    mutants: Option<Mutants>,
 }
 
 impl Outcome {
@@ -61,7 +76,8 @@ impl Outcome {
     }
 
     fn is_good(&self) -> bool {
-        self.faults.is_empty() && self.failed() == 0
+        let enough = self.mutants.as_ref().is_none_or(Mutants::is_good);
+        self.faults.is_empty() && self.failed() == 0 && enough
     }
 }
 
@@ -136,6 +152,17 @@ impl Test {
             .filter(|name| place.covers(name) && !tested.contains(*name))
             .map(ToString::to_string)
             .collect();
+        let covered = files.iter().filter(|file| place.covers(&file.rule));
+        if self.coverage {
+            let all = covered.flat_map(|file| rule_tests::coverage(file, workplace));
+            outcome.coverage = Some(all.collect());
+        }
+        // Alterations are told from the rules only by tests that pass on the rules.
+        if self.mutants && outcome.is_good() {
+            let covers = |rule: &str| place.covers(rule);
+            let mutation = Mutation::new(&files, workplace, covers);
+            outcome.mutants = Some(Mutants::run(&mutation, self.min_score));
+        }
         outcome
     }
 }

@@ -30,6 +30,21 @@ impl RuleSet {
         Some(self.holding(replaced))
     }
 
+    /// Whether a rule file's text can be parsed; nothing else is looked at.
+    #[must_use]
+    pub fn parses(&self, text: &str) -> bool {
+        self.engine.compile(text).is_ok()
+    }
+
+    /// The same set with the library of another.
+    #[must_use]
+    pub fn with_library_of(&self, other: &Self) -> Self {
+        Self {
+            engine: other.engine.clone(),
+            ..self.clone()
+        }
+    }
+
     /// The same set with other library files. `None` if one cannot be parsed.
     #[must_use]
     pub fn with_library(&self, sources: &[Source]) -> Option<Self> {

@@ -3,7 +3,7 @@
 use super::Outcome;
 use crate::cli::check::Format;
 use crate::rule_tests::TestResult;
-use crate::rules::render;
+use crate::rules::{Mutant, render};
 use std::time::Duration;
 
 /// Writes results as they come.
@@ -56,7 +56,47 @@ impl Printer {
         for rule in &outcome.untested {
             println!("warning: {rule} has no tests: write them to {rule}.test.toml");
         }
+        for part in outcome
+            .coverage
+            .iter()
+            .flatten()
+            .filter(|part| !part.decided())
+        {
+            let what = match (part.denied, part.held) {
+                (false, true) => "never said no",
+                (true, false) => "was never true with all others",
+                _ => "never decided anything",
+            };
+            println!(
+                "uncovered: {}:{}: {}  {what}",
+                part.file, part.line, part.text
+            );
+        }
+        if let Some(mutants) = &outcome.mutants {
+            for survivor in &mutants.survivors {
+                println!("survived: {}", told(survivor));
+            }
+        }
         println!("{}", "─".repeat(12));
+        if let Some(coverage) = &outcome.coverage {
+            let decided = coverage.iter().filter(|part| part.decided()).count();
+            println!(
+                "Coverage  {decided} of {} parts of conditions decided",
+                coverage.len()
+            );
+        }
+        if let Some(mutants) = &outcome.mutants {
+            let least = mutants
+                .min_score
+                .map(|least| format!(", at least {least} % wanted"));
+            println!(
+                " Mutants  {} killed, {} survived: {} %{}",
+                mutants.killed,
+                mutants.survivors.len(),
+                mutants.score,
+                least.unwrap_or_default()
+            );
+        }
         let failed = outcome.failed();
         let run = outcome.tests.len();
         let mut parts = vec![format!("{} passed", run - failed)];
@@ -77,6 +117,23 @@ impl Printer {
     }
 }
 
+fn told(mutant: &Mutant) -> String {
+    let Mutant {
+        file,
+        line,
+        column,
+        function,
+        before,
+        after,
+        ..
+    } = mutant;
+    let what = match (&**before, &**after) {
+        (before, "") => format!("`{before}` taken out"),
+        (before, after) => format!("`{after}` in place of `{before}`"),
+    };
+    format!("{file}:{line}:{column}: in `{function}`, {what}")
+}
+
 impl Outcome {
     pub(super) fn json(&self) -> serde_json::Value {
         serde_json::json!({
@@ -85,6 +142,8 @@ impl Outcome {
             "faults": self.faults,
             "tests": self.tests,
             "untested": self.untested,
+            "coverage": self.coverage,
+            "mutants": self.mutants,
         })
     }
 }
