@@ -2,9 +2,10 @@
 
 use crate::clock::{Millis, format_rfc3339};
 use crate::event::Value;
+use crate::money::Money;
 use crate::partitioning::CustomerId;
-use crate::state::{DecisionId, Window};
-use serde::Serialize;
+use crate::state::{DecisionId, Wait, Window};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
@@ -143,6 +144,10 @@ pub struct Body {
     pub kind: Box<str>,
     /// `code`, if any.
     pub code: Option<Box<str>>,
+    /// `value`, if it is an amount of money.
+    pub value: Option<Money>,
+    /// `cost`, if it is an amount of money.
+    pub cost: Option<Money>,
     /// How long it is valid.
     pub expires: Option<Window>,
     /// All of it but `kind`, as the rule wrote it.
@@ -193,9 +198,15 @@ impl Body {
             ),
         };
         let code = fields.get("code").and_then(Value::as_text).map(Into::into);
+        let amount = |name: &str| {
+            let number = fields.get(name).and_then(Value::as_decimal)?;
+            Money::rounded(number)
+        };
         Ok(Self {
             kind,
             code,
+            value: amount("value"),
+            cost: amount("cost"),
             expires,
             fields,
         })
@@ -244,8 +255,50 @@ pub struct Decision {
     pub policy_time: Millis,
     /// W3C trace context of the trigger.
     pub traceparent: Option<Box<str>>,
-    /// Which of the trigger's decisions it is, from 0, and how many there are.
-    pub part: (u32, u32),
+    /// The decision of step 0, which a whole journey shares; the same as `id` without a journey.
+    pub entry: DecisionId,
+    /// What is due next of the journey.
+    pub next: Option<Next>,
+    /// The account that a budget with `per` was drawn from.
+    pub account: Option<Box<str>>,
+    /// From when its windows reached back: event time of the trigger, or when a timer was due.
+    pub time: Millis,
+    /// Every event of the partition up to this sequence came before the decision.
+    pub after: u64,
+    /// If it answers that very event at once: which of the event's entries in the log it is, from 0,
+    /// of how many.
+    pub part: Option<(u32, u32)>,
+}
+
+/// What is due next of something that waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Next {
+    /// The step.
+    pub step: u32,
+    /// When.
+    pub due: Millis,
+    /// Why not now.
+    pub wait: Wait,
+}
+
+impl std::fmt::Display for Next {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}/{}", self.step, self.due, self.wait.word())
+    }
+}
+
+impl Next {
+    /// Reads what `Display` writes.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut parts = text.split('/');
+        let next = Self {
+            step: parts.next()?.parse().ok()?,
+            due: parts.next()?.parse().ok()?,
+            wait: Wait::from_word(parts.next()?)?,
+        };
+        parts.next().is_none().then_some(next)
+    }
 }
 
 /// The id of a decision: 128 bits of SHA-256 over customer, trigger, rule and step.
@@ -331,8 +384,28 @@ impl Decision {
             ("Onscene-Verdict", self.verdict.word().to_owned()),
             ("Onscene-Trigger", self.trigger.sequence.to_string()),
             ("Onscene-Policy-Time", self.policy_time.to_string()),
-            ("Onscene-Part", format!("{}/{}", self.part.0, self.part.1)),
         ];
+        if self.after != self.trigger.sequence {
+            headers.push(("Onscene-After", self.after.to_string()));
+        }
+        if let Some((at, of)) = self.part {
+            headers.push(("Onscene-Part", format!("{at}/{of}")));
+        }
+        if self.entry != self.id {
+            headers.push(("Onscene-Entry", self.entry.to_string()));
+        }
+        if self.time != self.trigger.time {
+            headers.push(("Onscene-Time", self.time.to_string()));
+        }
+        if let Some(next) = self.next {
+            headers.push(("Onscene-Next", next.to_string()));
+        }
+        if let Some(account) = &self.account {
+            headers.push((
+                "Onscene-Account",
+                crate::partitioning::token(account).into_owned(),
+            ));
+        }
         if let Some(expires) = self.expires_at() {
             headers.push(("Onscene-Expires", format_rfc3339(expires)));
         }

@@ -4,9 +4,10 @@ mod data;
 mod envelope;
 
 use crate::clock::{DAY, MINUTE, Millis};
-use crate::event::{Event, Schema, Stored};
+use crate::event::{Event, Incoming, Occasion, Schema, Stored};
 use crate::money::Rates;
 use crate::partitioning::{bucket_of, partition_of};
+use crate::terms::BROADCAST_PREFIX;
 
 /// Why an event was refused; the last token of its subject in `SCENE_DLQ`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -152,12 +153,46 @@ impl Decoder {
         Ok(event)
     }
 
-    /// Decodes an event without a stream, as `replay` does: its own time is the clock.
+    /// Decodes a broadcast that the stream stored under `scene.broadcast.<kind>`.
     ///
     /// # Errors
     /// A [`Rejection`] with the first reason found.
-    pub fn decode_offline(&self, stored: &Stored, schema: &Schema) -> Result<Event, Rejection> {
-        self.decode_inner(stored, schema)
+    pub fn decode_broadcast(
+        &self,
+        stored: &Stored,
+        schema: &Schema,
+    ) -> Result<Occasion, Rejection> {
+        let broadcast = self.broadcast_inner(stored, schema)?;
+        let expected = stored.subject.strip_prefix("scene.");
+        if expected != Some(&*broadcast.kind) {
+            return Err(Rejection::new(
+                Reason::TypeMismatch,
+                format!(
+                    "`type` is `{}`, but the event was published to `{}`: publish it to scene.{}",
+                    broadcast.kind, stored.subject, broadcast.kind
+                ),
+            ));
+        }
+        self.check_ahead(broadcast.time, stored.stored_at)?;
+        Ok(broadcast)
+    }
+
+    /// Decodes an event or a broadcast without a stream, as `replay` does: its own time is the clock.
+    ///
+    /// # Errors
+    /// A [`Rejection`] with the first reason found.
+    pub fn decode_offline(&self, stored: &Stored, schema: &Schema) -> Result<Incoming, Rejection> {
+        self.check_size(stored)?;
+        let envelope = envelope::read(stored)?;
+        if envelope.kind.starts_with(BROADCAST_PREFIX) {
+            return data::broadcast(envelope, schema, &self.rates).map(Incoming::Broadcast);
+        }
+        data::event(envelope, schema, &self.rates).map(Incoming::Event)
+    }
+
+    fn broadcast_inner(&self, stored: &Stored, schema: &Schema) -> Result<Occasion, Rejection> {
+        self.check_size(stored)?;
+        data::broadcast(envelope::read(stored)?, schema, &self.rates)
     }
 
     fn decode_at(
@@ -167,17 +202,7 @@ impl Decoder {
         stored_at: Millis,
     ) -> Result<Event, Rejection> {
         let event = self.decode_inner(stored, schema)?;
-        let ahead = event.time.saturating_sub(stored_at);
-        if ahead > self.future_tolerance {
-            return Err(Rejection::new(
-                Reason::FromTheFuture,
-                format!(
-                    "`time` lies {} s ahead of when the event was stored; {} s are allowed: check the producer's clock",
-                    ahead / 1000,
-                    self.future_tolerance / 1000
-                ),
-            ));
-        }
+        let ahead = self.check_ahead(event.time, stored_at)?;
         if ahead < -self.horizon {
             return Err(Rejection::new(
                 Reason::TooOld,
@@ -191,7 +216,29 @@ impl Decoder {
         Ok(event)
     }
 
+    /// How far a time lies ahead of when it was stored.
+    fn check_ahead(&self, time: Millis, stored_at: Millis) -> Result<Millis, Rejection> {
+        let ahead = time.saturating_sub(stored_at);
+        if ahead > self.future_tolerance {
+            return Err(Rejection::new(
+                Reason::FromTheFuture,
+                format!(
+                    "`time` lies {} s ahead of when the event was stored; {} s are allowed: check the producer's clock",
+                    ahead / 1000,
+                    self.future_tolerance / 1000
+                ),
+            ));
+        }
+        Ok(ahead)
+    }
+
     fn decode_inner(&self, stored: &Stored, schema: &Schema) -> Result<Event, Rejection> {
+        self.check_size(stored)?;
+        let envelope = envelope::read(stored)?;
+        data::event(envelope, schema, &self.rates)
+    }
+
+    fn check_size(&self, stored: &Stored) -> Result<(), Rejection> {
         if stored.payload.len() > self.payload_bytes_max {
             return Err(Rejection::new(
                 Reason::TooLarge,
@@ -202,8 +249,7 @@ impl Decoder {
                 ),
             ));
         }
-        let envelope = envelope::read(stored)?;
-        data::event(envelope, schema, &self.rates)
+        Ok(())
     }
 
     fn check_subject(&self, subject: &str, event: &Event) -> Result<(), Rejection> {

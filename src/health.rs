@@ -1,8 +1,8 @@
 //! Whether the engine is ready to decide, and if not, what is missing.
 
-use crate::clock::{Millis, now_ms};
+use crate::clock::{Millis, format_rfc3339, now_ms};
 use crate::nats::{ChainState, Connection};
-use crate::rules::RuleError;
+use crate::rules::{Rule, RuleError};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +14,8 @@ pub struct Health {
     connection: Connection,
     partitions: Vec<PartitionHealth>,
     rule_errors: Mutex<HashMap<Arc<str>, LastError>>,
+    /// Of which text of a rule, and until when.
+    quarantined: Mutex<HashMap<Arc<str>, (u64, Millis)>>,
 }
 
 /// The last failure of a rule.
@@ -49,6 +51,7 @@ impl Health {
                 })
                 .collect(),
             rule_errors: Mutex::default(),
+            quarantined: Mutex::default(),
         }
     }
 
@@ -64,6 +67,24 @@ impl Health {
         let error = error.clone();
         tracing::warn!(rule = %rule, %error, "a rule failed");
         errors.insert(rule.clone(), LastError { at, error });
+    }
+
+    pub(crate) fn rule_quarantined(&self, rule: &Arc<str>, digest: u64, until: Millis) {
+        let until_text = format_rfc3339(until);
+        tracing::error!(
+            rule = %rule,
+            until = until_text,
+            "a rule fails again and again and is not asked for a while: mend its file, or wait"
+        );
+        lock(&self.quarantined).insert(rule.clone(), (digest, until));
+    }
+
+    /// Until when a rule is in quarantine; `None` if it is not, or no longer.
+    #[must_use]
+    pub fn quarantined_until(&self, rule: &Rule) -> Option<Millis> {
+        let held = lock(&self.quarantined).get(&rule.terms.name).copied();
+        let held = held.filter(|(digest, until)| *digest == rule.digest && *until > now_ms());
+        held.map(|(_, until)| until)
     }
 
     /// The last failure of a rule.

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 
 /// Buckets a partition's events are spread over in their subject, so that one customer's history
 /// can be filtered cheaply.
@@ -15,7 +16,7 @@ pub const CUSTOMER_ID_BYTES_MAX: usize = 64;
 
 /// A customer's id: any text of 1 to 64 bytes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CustomerId(Box<str>);
+pub struct CustomerId(Arc<str>);
 
 impl CustomerId {
     /// Takes an id of 1 to 64 bytes; `None` otherwise.
@@ -71,6 +72,12 @@ pub fn token(id: &str) -> Cow<'_, str> {
     Cow::Owned(token)
 }
 
+/// Reads what [`token`] writes.
+#[must_use]
+pub fn untoken(token: &str) -> Cow<'_, str> {
+    percent_encoding::percent_decode_str(token).decode_utf8_lossy()
+}
+
 /// FNV-1a with 32 bits, as nats-server's `partition()` subject transform uses it
 /// (<http://www.isthe.com/chongo/tech/comp/fnv/>).
 #[must_use]
@@ -105,6 +112,9 @@ mod tests {
         assert_eq!(token("C1001"), "C1001");
         assert_eq!(token("a.b c%*>"), "a%2Eb%20c%25%2A%3E");
         assert_eq!(token("客户"), "客户");
+        for id in ["C1001", "a.b c%*>", "客户%20"] {
+            assert_eq!(untoken(&token(id)), id);
+        }
     }
 
     #[test]

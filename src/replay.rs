@@ -4,7 +4,7 @@ use crate::action::{Decision, Verdict};
 use crate::clock::Millis;
 use crate::decode::{Decoder, Rejection};
 use crate::event::Stored;
-use crate::partition::{Input, Partition, Silenced};
+use crate::partition::{Input, LogEntry, Output, Partition, Silenced};
 use crate::rules::{RuleError, RuleSet};
 use crate::state::{Customers, JournalLimits};
 use bytes::Bytes;
@@ -36,6 +36,24 @@ pub struct Line {
     pub duplicate: bool,
     /// How often each rule got each verdict.
     pub verdicts: HashMap<(Arc<str>, Verdict), u64>,
+}
+
+impl Line {
+    fn of(output: Output) -> Self {
+        Self {
+            rejection: output.rejected.into_iter().next().map(|(_, r)| r),
+            decisions: (output.entries.into_iter())
+                .filter_map(|entry| match entry {
+                    LogEntry::Decision(decision) => Some(*decision),
+                    _ => None,
+                })
+                .collect(),
+            silenced: output.silenced,
+            errors: output.errors,
+            duplicate: output.duplicates > 0,
+            verdicts: output.verdicts,
+        }
+    }
 }
 
 impl Replay {
@@ -70,8 +88,8 @@ impl Replay {
             headers: Vec::new(),
             payload: Bytes::copy_from_slice(json),
         };
-        let event = match self.decoder.decode_offline(&stored, self.rules.schema()) {
-            Ok(event) => event,
+        let what = match self.decoder.decode_offline(&stored, self.rules.schema()) {
+            Ok(what) => what,
             Err(rejection) => {
                 return Line {
                     rejection: Some(rejection),
@@ -79,32 +97,50 @@ impl Replay {
                 };
             }
         };
-        let now = event.time;
+        let now = what.time();
+        let mut output = self.run_until(now);
         let input = Input {
             sequence,
             stored_at: now,
-            event,
+            already: 0,
+            what,
         };
-        let output = self.partition.step(&[input], now, &self.rules);
-        Line {
-            rejection: output.rejected.into_iter().next().map(|(_, r)| r),
-            decisions: output.decisions,
-            silenced: output.silenced,
-            errors: output.errors,
-            duplicate: output.duplicates > 0,
-            verdicts: output.verdicts,
-        }
+        output.append(self.partition.step(&[input], now, &self.rules));
+        output.append(self.sweep(now));
+        Line::of(output)
     }
 
     /// Moves the clock on, and does what is due by then.
-    pub fn advance(&mut self, _to: Millis) -> Line {
-        Line::default()
+    pub fn advance(&mut self, to: Millis) -> Line {
+        let mut output = self.run_until(to);
+        output.append(self.partition.advance(to, to, &self.rules));
+        output.append(self.sweep(to));
+        Line::of(output)
     }
 
-    /// When something is due next.
+    /// When something is due next. What was ended since may still be counted.
     #[must_use]
-    pub fn next_due(&self) -> Option<Millis> {
-        None
+    pub fn next_due(&mut self) -> Option<Millis> {
+        self.partition.next_due(&self.rules)
+    }
+
+    /// Does what is due by then, each at its time.
+    fn run_until(&mut self, to: Millis) -> Output {
+        let mut output = Output::default();
+        while let Some(due) = self.next_due().filter(|due| *due <= to) {
+            output.append(self.partition.advance(due, due, &self.rules));
+            output.append(self.sweep(due));
+        }
+        output
+    }
+
+    fn sweep(&mut self, now: Millis) -> Output {
+        let mut output = Output::default();
+        while self.partition.is_sweeping() {
+            let slice = self.partition.sweep(usize::MAX, now, &self.rules);
+            output.append(slice);
+        }
+        output
     }
 
     /// The content hash of the rules.

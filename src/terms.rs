@@ -1,11 +1,15 @@
 //! What a rule file promises about itself, apart from its functions: when it may speak, to whom, how
 //! often. Vocabulary shared by rules and policy.
 
-use crate::clock::{DAY, Millis};
+mod contact_policy;
+
+use crate::clock::{DAY, MINUTE, Millis};
 use crate::money::Money;
 use crate::state::Window;
 use jiff::civil::{Date, Time};
 use std::sync::Arc;
+
+pub use contact_policy::{ContactPolicy, PolicyError, QuietHours};
 
 /// The validated `RULE` map of a rule file.
 #[derive(Clone, Debug, PartialEq)]
@@ -58,10 +62,48 @@ pub struct Terms {
 
 /// The trigger of rules that are tried once a day for each customer.
 pub const DAILY: &str = "timer.daily";
+/// What the triggers of the engine's own begin with.
+pub const TIMER_PREFIX: &str = "timer.";
 /// What the types of broadcasts begin with.
 pub const BROADCAST_PREFIX: &str = "broadcast.";
 
+/// Default of `priority`.
+pub const PRIORITY_DEFAULT: i64 = 50;
+/// Default of `fresh`.
+pub const FRESH_DEFAULT: Millis = MINUTE;
+/// Default of `within`.
+pub const WITHIN_DEFAULT: Millis = DAY;
+
 impl Terms {
+    /// A rule that says nothing of itself: no event, no channel, and every default.
+    #[must_use]
+    pub fn new(name: impl Into<Arc<str>>) -> Self {
+        Self {
+            name: name.into(),
+            on: Vec::new(),
+            scene: None,
+            starts: None,
+            ends: None,
+            hours: None,
+            days: Days::ALL,
+            audience: Vec::new(),
+            channels: Vec::new(),
+            priority: PRIORITY_DEFAULT,
+            group: None,
+            cooldown: None,
+            cap: None,
+            holdout: 0,
+            rollout: 100,
+            variants: vec![("default".into(), 1)],
+            fresh: FRESH_DEFAULT,
+            budget: None,
+            quiet: Quiet::Drop,
+            within: WITHIN_DEFAULT,
+            delay: None,
+            steps: Vec::new(),
+        }
+    }
+
     /// The local time at which a rule for [`DAILY`] is tried: when its hours begin, else 10:00.
     /// `None` for other rules.
     #[must_use]

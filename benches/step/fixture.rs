@@ -4,7 +4,7 @@ use crate::Done;
 use onscene::action::Decision;
 use onscene::clock::{DAY, Millis, format_rfc3339, monotonic_now};
 use onscene::decode::Decoder;
-use onscene::event::{Event, Schema, Stored};
+use onscene::event::{Event, Incoming, Schema, Stored};
 use onscene::partition::{Input, Partition};
 use onscene::partitioning::{bucket_of, partition_of};
 use onscene::rules::{RuleSet, Source, Sources, render};
@@ -142,7 +142,8 @@ fn input(run: &str, id: u64, customer: u64, stage: &str, time: Millis) -> Input 
     Input {
         sequence: id + 1,
         stored_at: time,
-        event: event(run, id, customer, stage, time),
+        already: 0,
+        what: Incoming::Event(event(run, id, customer, stage, time)),
     }
 }
 
@@ -187,7 +188,8 @@ impl Stepping {
     /// The decisions of one batch.
     pub(crate) fn decisions(&mut self) -> Vec<Decision> {
         let batch = self.batch();
-        self.partition.step(&batch, NOW, &self.rules).decisions
+        let output = self.partition.step(&batch, NOW, &self.rules);
+        output.decisions().cloned().collect()
     }
 
     fn batch(&mut self) -> Vec<Input> {

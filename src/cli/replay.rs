@@ -136,20 +136,20 @@ fn silenced_json(silenced: &Silenced, generation: &str) -> serde_json::Value {
     serde_json::json!({
         "specversion": "1.0",
         "id": crate::action::decision_id(
-            &silenced.customer, &silenced.trigger.source, &silenced.trigger.id, &silenced.rule, 0
+            &silenced.customer, &silenced.trigger.source, &silenced.trigger.id, &silenced.rule, silenced.step
         ).to_string(),
         "source": "onscene",
         "type": "scene.action",
         "subject": silenced.customer.as_str(),
-        "time": format_rfc3339(silenced.trigger.time),
+        "time": format_rfc3339(silenced.at),
         "datacontenttype": "application/json",
         "data": {
             "rule": silenced.rule,
             "generation": generation,
-            "step": 0,
+            "step": silenced.step,
             "verdict": silenced.verdict.word(),
             "trigger": silenced.trigger,
-            "decided_at": format_rfc3339(silenced.trigger.time),
+            "decided_at": format_rfc3339(silenced.at),
         },
     })
 }

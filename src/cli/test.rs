@@ -6,9 +6,9 @@ mod print;
 
 use super::check::Format;
 use super::settings::Settings;
+use crate::registry::Watcher;
 use crate::rule_tests::{self, Coverage, Environment, Mutation, TestResult, Workplace};
 use crate::rules::{Diagnostic, RuleSet, Sources};
-use anyhow::Context as _;
 use clap::Args;
 use mutants::Mutants;
 use place::Place;
@@ -29,6 +29,7 @@ Examples:
   onscene test rules/coffee                    those below a folder
   onscene test rules/coffee/third-visit.rhai   those of one rule
   onscene test --filter \"third visit\"          those with this in the rule's or the test's name
+  onscene test --watch                         again whenever a file is saved
   onscene test --coverage                      and which parts of conditions they decide by
   onscene test --mutants --min-score 90        and whether they notice when a condition changes")]
 pub(super) struct Test {
@@ -47,6 +48,9 @@ pub(super) struct Test {
     /// Fail if the tests notice fewer than so many percent of the alterations.
     #[arg(long, value_name = "PERCENT", value_parser = clap::value_parser!(u32).range(0..=100), requires = "mutants")]
     min_score: Option<u32>,
+    /// Stay, and run again whenever a file is saved.
+    #[arg(long)]
+    watch: bool,
     /// How results are written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -89,16 +93,46 @@ impl Test {
         };
         let environment = Environment::of(&settings.load(&[])?);
         let place = Place::find(&self.path)?;
-        let good = self.once(&place, &environment)?;
+        if self.watch {
+            return self.keep_running(&place, &environment);
+        }
+        let sources = place.sources()?;
+        let good = self.once(&place, &environment, &sources)?;
         Ok(ExitCode::from(u8::from(!good)))
     }
 
-    /// Reads, runs and prints everything once. Returns whether all is well.
-    fn once(&self, place: &Place, environment: &Environment) -> anyhow::Result<bool> {
-        let sources = Sources::read(&place.root)
-            .with_context(|| format!("could not load the rules in {}", place.root.display()))?;
+    /// Runs again whenever a file has changed, until somebody stops it.
+    fn keep_running(&self, place: &Place, environment: &Environment) -> anyhow::Result<ExitCode> {
+        let (tell, told) = std::sync::mpsc::channel();
+        let _watcher = Watcher::start(&place.root, move || {
+            // The receiver is gone only when we are stopping.
+            let _ = tell.send(());
+        })?;
+        let mut seen = None;
+        loop {
+            match place.sources() {
+                Ok(sources) if seen.as_ref() == Some(&sources) => {}
+                Ok(sources) => {
+                    self.once(place, environment, &sources)?;
+                    seen = Some(sources);
+                    eprintln!("\nwatching {} for changes", place.root.display());
+                }
+                // Files come and go while others save them.
+                Err(error) => eprintln!("{error:#}"),
+            }
+            told.recv()?;
+        }
+    }
+
+    /// Runs and prints everything once. Returns whether all is well.
+    fn once(
+        &self,
+        place: &Place,
+        environment: &Environment,
+        sources: &Sources,
+    ) -> anyhow::Result<bool> {
         let mut printer = Printer::new(self.format);
-        let outcome = self.outcome(place, environment, &sources, &mut printer);
+        let outcome = self.outcome(place, environment, sources, &mut printer);
         printer.finish(&outcome)?;
         Ok(outcome.is_good())
     }

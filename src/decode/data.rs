@@ -4,10 +4,11 @@ use super::envelope::Envelope;
 use super::{Reason, Rejection};
 use crate::clock::parse_rfc3339;
 use crate::event::{
-    Checkout, Direction, Event, Facts, Field, FieldKind, Kept, Movement, OutcomeKind, Path,
-    ProfileChange, Schema, Stage, Value, fingerprint,
+    Checkout, Direction, Event, Facts, Field, FieldKind, Kept, Movement, Occasion, OutcomeKind,
+    Path, ProfileChange, Schema, Stage, Value, fingerprint,
 };
 use crate::money::{Money, MoneyError, Rates};
+use crate::terms::{BROADCAST_PREFIX, TIMER_PREFIX};
 use rust_decimal::Decimal;
 use std::fmt::Display;
 
@@ -28,6 +29,18 @@ pub(super) fn event(
         traceparent,
         data,
     } = envelope;
+    if kind.starts_with(TIMER_PREFIX) {
+        return Err(Rejection::new(
+            Reason::TypeMismatch,
+            "types that begin with `timer.` are the engine's own: choose another domain",
+        ));
+    }
+    let customer = customer.ok_or_else(|| {
+        Rejection::new(
+            Reason::TypeMismatch,
+            format!("`{kind}` is a broadcast: publish it to scene.{kind}"),
+        )
+    })?;
     let (kind, data, facts) = match schema.event_type(&kind) {
         Some(declared) => {
             let data = object(data)?;
@@ -56,6 +69,42 @@ pub(super) fn event(
         traceparent,
         data,
         facts,
+    })
+}
+
+/// An event about nobody.
+pub(super) fn broadcast(
+    envelope: Envelope,
+    schema: &Schema,
+    rates: &Rates,
+) -> Result<Occasion, Rejection> {
+    let Envelope {
+        id, source, kind, ..
+    } = envelope;
+    if !is_event_type(&kind) || !kind.starts_with(BROADCAST_PREFIX) {
+        return Err(Rejection::new(
+            Reason::TypeMismatch,
+            "`type` must be \"broadcast.<kind>\", such as \"broadcast.goal\"",
+        ));
+    }
+    let (kind, data) = match schema.event_type(&kind) {
+        Some(declared) => {
+            let data = object(envelope.data)?;
+            let typed = Typing {
+                rate: rate_of(&data, rates)?,
+            }
+            .record(Path::Whole("data"), &declared.fields, data)?;
+            (declared.name.clone(), typed)
+        }
+        None => (kind.into(), Value::Null),
+    };
+    Ok(Occasion {
+        id,
+        source,
+        kind,
+        time: envelope.time,
+        traceparent: envelope.traceparent,
+        data,
     })
 }
 

@@ -5,6 +5,7 @@ use super::{Reason, Rejection};
 use crate::clock::{Millis, parse_rfc3339};
 use crate::event::{JsonError, Stored, Value, parse_json};
 use crate::partitioning::CustomerId;
+use crate::terms::BROADCAST_PREFIX;
 
 /// The longest `id` and `source`, in bytes.
 const IDENTIFIER_BYTES_MAX: usize = 512;
@@ -14,7 +15,8 @@ pub(super) struct Envelope {
     pub(super) id: Box<str>,
     pub(super) source: Box<str>,
     pub(super) kind: Box<str>,
-    pub(super) customer: CustomerId,
+    /// `None` if there is no `subject`.
+    pub(super) customer: Option<CustomerId>,
     pub(super) time: Millis,
     pub(super) traceparent: Option<Box<str>>,
     pub(super) data: Value,
@@ -111,16 +113,12 @@ fn assemble(
             ));
         }
     }
-    let subject = required("subject")?;
-    let customer = CustomerId::new(&subject).ok_or_else(|| {
-        Rejection::new(
-            Reason::InvalidCustomer,
-            format!(
-                "`subject` must be a customer id of 1 to 64 bytes; it has {}",
-                subject.len()
-            ),
-        )
-    })?;
+    let kind = required("type")?;
+    let customer = if kind.starts_with(BROADCAST_PREFIX) {
+        None
+    } else {
+        Some(customer(&required("subject")?)?)
+    };
     let time = required("time")?;
     let time = parse_rfc3339(&time).ok_or_else(|| {
         Rejection::new(
@@ -132,13 +130,25 @@ fn assemble(
         .or_else(|| stored.header("traceparent").map(Into::into))
         .filter(|text| is_traceparent(text));
     Ok(Envelope {
-        kind: required("type")?,
+        kind,
         id,
         source,
         customer,
         time,
         traceparent,
         data,
+    })
+}
+
+fn customer(subject: &str) -> Result<CustomerId, Rejection> {
+    CustomerId::new(subject).ok_or_else(|| {
+        Rejection::new(
+            Reason::InvalidCustomer,
+            format!(
+                "`subject` must be a customer id of 1 to 64 bytes; it has {}",
+                subject.len()
+            ),
+        )
     })
 }
 

@@ -1,16 +1,22 @@
 //! The messages of a partition's log, and what the fold needs of each.
 
-use crate::action::HOLDOUT_CHANNEL;
+use crate::action::{HOLDOUT_CHANNEL, Next};
 use crate::clock::parse_rfc3339;
 use crate::event::{Value, parse_json};
-use crate::partition::Logged;
-use crate::partitioning::CustomerId;
+use crate::money::Money;
+use crate::partition::{Logged, LoggedDecision, Place};
+use crate::partitioning::{CustomerId, untoken};
 use crate::state::DecisionId;
 use serde::{Deserialize, Serialize};
-use std::sync::Arc;
 
 /// `Onscene-Kind` of a message that is an action or a held-out decision.
 pub const KIND_ACTION: &str = "action";
+/// `Onscene-Kind` of a record about something that waits.
+pub const KIND_TIMER: &str = "timer";
+/// `Onscene-Kind` of a record about a conversion.
+pub const KIND_CONVERSION: &str = "conversion";
+/// `Onscene-Kind` of a record about a broadcast or a daily trigger.
+pub const KIND_SWEEP: &str = "sweep";
 /// `Onscene-Kind` of the record with which an engine takes a partition over.
 pub const KIND_OWNER: &str = "owner";
 /// `Onscene-Kind` of the record that says how far events are done.
@@ -39,14 +45,12 @@ pub struct ThroughRecord {
 /// One message of a log.
 #[derive(Clone, Debug, PartialEq)]
 pub enum LogItem {
-    /// A decision, the sequence of its trigger, and which of the trigger's decisions it is.
-    Decision {
+    /// What a partition decided, and where it stands.
+    Entry {
         /// What state needs of it.
         logged: Logged,
-        /// The trigger's sequence in `SCENE_EVENTS`.
-        trigger: u64,
-        /// From 0, of how many.
-        part: (u32, u32),
+        /// Its place in the order of events.
+        place: Place,
     },
     /// Somebody took the partition over.
     Owner(OwnerRecord),
@@ -80,17 +84,47 @@ pub fn read<'a>(
         what: what.to_owned(),
         sequence,
     };
+    let json = |error: serde_json::Error| fail(&error.to_string());
+    let record = |logged: Logged| -> Result<LogItem, LogError> {
+        let place = place(&header).ok_or_else(|| fail("no Onscene-After"))?;
+        Ok(LogItem::Entry { logged, place })
+    };
     match header("Onscene-Kind") {
         Some(KIND_ACTION) => decision(&header, payload).map_err(|what| fail(&what)),
+        Some(KIND_TIMER) => record(Logged::Timer(
+            serde_json::from_slice(payload).map_err(json)?,
+        )),
+        Some(KIND_CONVERSION) => record(Logged::Conversion(
+            serde_json::from_slice(payload).map_err(json)?,
+        )),
+        Some(KIND_SWEEP) => record(Logged::Sweep(
+            serde_json::from_slice(payload).map_err(json)?,
+        )),
         Some(KIND_OWNER) => serde_json::from_slice(payload)
             .map(LogItem::Owner)
-            .map_err(|error| fail(&error.to_string())),
+            .map_err(json),
         Some(KIND_THROUGH) => serde_json::from_slice(payload)
             .map(LogItem::Through)
-            .map_err(|error| fail(&error.to_string())),
+            .map_err(json),
         Some(other) => Ok(LogItem::Unknown(other.to_owned())),
         None => Err(fail("no Onscene-Kind")),
     }
+}
+
+/// Where an entry stands. Actions of version 0.1.0 say it by their trigger alone.
+fn place<'a>(header: &impl Fn(&str) -> Option<&'a str>) -> Option<Place> {
+    let after = header("Onscene-After").or_else(|| header("Onscene-Trigger"))?;
+    let part = match header("Onscene-Part") {
+        None => None,
+        Some(text) => {
+            let (at, of) = text.split_once('/')?;
+            Some((at.parse().ok()?, of.parse().ok()?))
+        }
+    };
+    Some(Place {
+        after: after.parse().ok()?,
+        part,
+    })
 }
 
 fn decision<'a>(
@@ -108,32 +142,56 @@ fn decision<'a>(
     };
     let number = |name: &str| {
         header(name)
-            .and_then(|text| text.parse::<i64>().ok())
-            .ok_or_else(|| format!("no {name}"))
+            .map(|text| text.parse::<i64>().map_err(|_| format!("bad {name}")))
+            .transpose()
     };
+    let body = data.get("body");
+    let amount = |name: &str| {
+        let value = body.and_then(|body| body.get(name))?;
+        // Decimals are written as text, so that no reader makes binary fractions of them.
+        let number = match value.as_text() {
+            Some(text) => text.parse().ok()?,
+            None => value.as_decimal()?,
+        };
+        Money::rounded(number)
+    };
+    let id = DecisionId::parse(&text(&action, "id")?).ok_or("no decision id")?;
     let trigger = data.get("trigger").ok_or("no trigger")?;
-    let part = header("Onscene-Part")
-        .and_then(|text| text.split_once('/'))
-        .and_then(|(at, of)| Some((at.parse().ok()?, of.parse().ok()?)))
-        .ok_or("no Onscene-Part")?;
-    let rule: Arc<str> = text(data, "rule")?.into();
-    let code = data
-        .get("body")
-        .and_then(|body| body.get("code"))
-        .and_then(Value::as_text)
-        .map(Box::from);
-    let logged = Logged {
-        id: DecisionId::parse(&text(&action, "id")?).ok_or("no decision id")?,
-        customer: CustomerId::new(&text(&action, "subject")?).ok_or("no customer")?,
-        rule,
-        code,
-        holdout: text(data, "verdict")? == HOLDOUT_CHANNEL.trim_start_matches('_'),
-        at: number("Onscene-Policy-Time")?,
-        time: parse_rfc3339(&text(trigger, "time")?).ok_or("no trigger time")?,
+    let time = match number("Onscene-Time")? {
+        Some(time) => time,
+        None => parse_rfc3339(&text(trigger, "time")?).ok_or("no trigger time")?,
     };
-    Ok(LogItem::Decision {
-        logged,
-        trigger: u64::try_from(number("Onscene-Trigger")?).map_err(|e| e.to_string())?,
-        part,
+    let entry = match header("Onscene-Entry") {
+        Some(entry) => DecisionId::parse(entry).ok_or("bad Onscene-Entry")?,
+        None => id,
+    };
+    let next = match header("Onscene-Next") {
+        Some(next) => Some(Next::parse(next).ok_or("bad Onscene-Next")?),
+        None => None,
+    };
+    let step = data.get("step").and_then(Value::as_decimal);
+    let logged = LoggedDecision {
+        id,
+        entry,
+        next,
+        customer: CustomerId::new(&text(&action, "subject")?).ok_or("no customer")?,
+        rule: text(data, "rule")?.into(),
+        variant: text(data, "variant")?.into(),
+        channel: text(data, "channel")?.into(),
+        step: step.and_then(|step| step.try_into().ok()).unwrap_or(0),
+        code: body
+            .and_then(|body| body.get("code"))
+            .and_then(Value::as_text)
+            .map(Box::from),
+        value: amount("value"),
+        cost: amount("cost"),
+        account: header("Onscene-Account").map(|token| untoken(token).into()),
+        holdout: text(data, "verdict")? == HOLDOUT_CHANNEL.trim_start_matches('_'),
+        at: number("Onscene-Policy-Time")?.ok_or("no Onscene-Policy-Time")?,
+        time,
+    };
+    Ok(LogItem::Entry {
+        logged: Logged::Decision(logged),
+        place: place(header).ok_or("no Onscene-After")?,
     })
 }

@@ -1,46 +1,60 @@
 //! Putting state together again: which events were decided before, and what was decided.
 
 use super::log::LogItem;
-use crate::partition::{Logged, Partition};
+use crate::partition::{Logged, LoggedDecision, Partition, Place, SweepKey, SweepRecord};
 use std::collections::VecDeque;
 
 /// What a partition's log says, to be merged with its events in the order of the stream.
 #[derive(Debug, Default)]
 pub struct Recovery {
-    /// Decisions by the sequence of their trigger, in the log's order.
-    decisions: VecDeque<(u64, Logged)>,
+    /// Entries by the sequence of the event that they come after, in the log's order.
+    entries: VecDeque<(u64, Logged)>,
     /// Every event up to here was decided.
     through: u64,
-    /// How many decisions of the last trigger are there.
+    /// The event that was answered last, and how many of its entries are there.
     last: Option<(u64, u32)>,
+    /// The broadcasts that are done with.
+    swept: Vec<u64>,
 }
 
 impl Recovery {
     /// Takes the next message of the log.
     pub fn take(&mut self, item: LogItem) {
         match item {
-            LogItem::Decision {
-                logged,
-                trigger,
-                part: (_, of),
-            } => {
-                let count = match self.last {
-                    Some((last, count)) if last == trigger => count + 1,
-                    _ => 1,
-                };
-                self.last = Some((trigger, count));
-                // Whoever decided this event had decided all before it. It is done itself only when
-                // each of its decisions is there: a crash may have come between two of them.
-                let done = if count >= of {
-                    trigger
-                } else {
-                    trigger.saturating_sub(1)
-                };
-                self.through = self.through.max(done);
-                self.decisions.push_back((trigger, logged));
+            LogItem::Entry { logged, place } => {
+                self.through = self.through.max(self.done_by(place));
+                if let Logged::Sweep(SweepRecord {
+                    key: SweepKey::Broadcast(sequence),
+                    done: true,
+                    ..
+                }) = &logged
+                {
+                    self.swept.push(*sequence);
+                }
+                self.entries.push_back((place.after, logged));
             }
             LogItem::Through(record) => self.through = self.through.max(record.through),
             LogItem::Owner(_) | LogItem::Unknown(_) => {}
+        }
+    }
+
+    /// Up to where events are done, as an entry shows.
+    fn done_by(&mut self, place: Place) -> u64 {
+        let Some((_, of)) = place.part else {
+            // It came after the event, when all of the event's own entries had been written.
+            return place.after;
+        };
+        let count = match self.last {
+            Some((last, count)) if last == place.after => count + 1,
+            _ => 1,
+        };
+        self.last = Some((place.after, count));
+        // Whoever answered this event had done with all before it. It is done itself only when each of
+        // its entries is there: a crash may have come between two of them.
+        if count >= of {
+            place.after
+        } else {
+            place.after.saturating_sub(1)
         }
     }
 
@@ -50,32 +64,55 @@ impl Recovery {
         self.through
     }
 
-    /// How many decisions wait to be merged.
+    /// How many entries of an event are there already.
     #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.decisions.len()
+    pub fn already(&self, sequence: u64) -> u32 {
+        match self.last {
+            Some((last, count)) if last == sequence => count,
+            _ => 0,
+        }
     }
 
-    /// Folds the decisions that came before the event with this sequence. Call it before the event
-    /// is applied.
+    /// The broadcasts that are done with.
+    #[must_use]
+    pub fn swept(&self) -> &[u64] {
+        &self.swept
+    }
+
+    /// What is logged of decisions: what budgets have spent.
+    pub fn decisions(&self) -> impl Iterator<Item = &LoggedDecision> {
+        self.entries.iter().filter_map(|(_, logged)| match logged {
+            Logged::Decision(decision) => Some(decision),
+            _ => None,
+        })
+    }
+
+    /// How many entries wait to be merged.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Folds the entries that came before the event with this sequence. Call it before the event is
+    /// applied.
     pub fn before(&mut self, sequence: u64, partition: &mut Partition) {
         // An event that was not fully decided is decided again: what is there of it comes first.
         let is_redecided = sequence > self.through;
         while self
-            .decisions
+            .entries
             .front()
-            .is_some_and(|(trigger, _)| *trigger < sequence || is_redecided)
+            .is_some_and(|(after, _)| *after < sequence || is_redecided)
         {
-            if let Some((_, logged)) = self.decisions.pop_front() {
-                partition.fold_decision(&logged);
+            if let Some((_, logged)) = self.entries.pop_front() {
+                partition.fold_logged(&logged);
             }
         }
     }
 
     /// Folds whatever is left, when there are no more events to merge with.
     pub fn finish(&mut self, partition: &mut Partition) {
-        for (_, logged) in self.decisions.drain(..) {
-            partition.fold_decision(&logged);
+        for (_, logged) in self.entries.drain(..) {
+            partition.fold_logged(&logged);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Wires the stages: registry, streams, one worker a partition, HTTP; and stops them in order.
 
+mod allotments;
+mod watermark;
 mod worker;
 
 use crate::clock::{format_rfc3339, now_ms};
@@ -12,9 +14,13 @@ use crate::nats::{
     Chain, ChainError, ConnectError, Connection, DeadLetterError, DeadLetters, EventReader,
     ReadError, StreamSettings, StreamsError, ensure_streams,
 };
-use crate::registry::{RegistryError, RuleRegistry, Watcher};
-use crate::state::Customers;
+use crate::registry::{Demands, RegistryError, RuleRegistry, Watcher};
+use crate::rule_tests::Environment;
+use crate::state::{Customers, Draw, Ledger};
 use crate::telemetry::Metrics;
+use crate::terms::ContactPolicy;
+use allotments::Allotments;
+use jiff::tz::TimeZone;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -98,7 +104,7 @@ impl Engine {
     /// When anything it needs is not as it must be; nothing runs then.
     pub async fn start(config: Config) -> Result<Running, EngineError> {
         let metrics = Arc::new(Metrics::new());
-        let registry = RuleRegistry::open(&config.rules, metrics.clone())?;
+        let registry = RuleRegistry::open(&config.rules, metrics.clone(), demands(&config))?;
         let reading = Connection::open(&config.nats_url, "onscene read").await?;
         let committing = Connection::open(&config.nats_url, "onscene commit").await?;
         ensure_streams(&committing, &stream_settings(&config)).await?;
@@ -114,12 +120,13 @@ impl Engine {
             },
         )
         .await?;
-        tracing::warn!(
-            "no contact policy is applied: this version knows none beyond the rules' own cooldowns and caps"
-        );
+        warn_without_policy(&registry);
         let owner = owner_id();
         let taken = take_over(&reading, &committing, &config, &owner).await?;
         metrics.partitions_owned.set(i64::from(config.partitions));
+        let ledger = Arc::new(spent(taken.iter().map(|(_, log)| log), &config.zone));
+        let stop = CancellationToken::new();
+        let (dues, watermark) = watermark::start(&reading, config.partitions, &stop);
         let dead_letters = DeadLetters::new(&committing);
         let shared = Arc::new(Shared {
             decoder: decoder(&config, &committing),
@@ -133,17 +140,17 @@ impl Engine {
             through_interval: Duration::from_millis(config.through_interval.unsigned_abs()),
             journal: config.journal,
             zone: config.zone.clone(),
+            allotments: Arc::new(Allotments::new(ledger.clone(), config.partitions)),
+            ledger,
+            quarantine: Arc::default(),
+            dues,
+            watermark,
         });
-        let stop = CancellationToken::new();
-        let mut workers = JoinSet::new();
-        // Until there are checkpoints, state is folded from the first event that is kept.
-        let from: Vec<(u16, u64)> = (0..config.partitions).map(|p| (p, 0)).collect();
-        let readers = EventReader::open_all(&reading, &from).await?;
-        for ((chain, recovery), reader) in taken.into_iter().zip(readers) {
-            let worker = Worker::new(shared.clone(), chain, recovery, reader);
-            workers.spawn(worker.run(stop.clone()));
-        }
-        let watcher = Watcher::start(registry.clone())?;
+        let workers = spawn_workers(&shared, taken, &reading, &stop).await?;
+        let watched = registry.clone();
+        let watcher = Watcher::start(registry.folder(), move || {
+            watched.reload();
+        })?;
         tracing::info!(
             owner,
             partitions = config.partitions,
@@ -162,6 +169,13 @@ impl Engine {
             customers,
             health,
         })
+    }
+}
+
+fn demands(config: &Config) -> Demands {
+    let asked = config.require_tests_pass;
+    Demands {
+        tests: asked.then(|| Environment::of(config)),
     }
 }
 
@@ -248,6 +262,50 @@ async fn drain(workers: &mut JoinSet<Result<(), EngineError>>) -> Result<(), Eng
         }
     }
     result
+}
+
+async fn spawn_workers(
+    shared: &Arc<Shared>,
+    taken: Vec<(Chain, Recovery)>,
+    reading: &Connection,
+    stop: &CancellationToken,
+) -> Result<JoinSet<Result<(), EngineError>>, EngineError> {
+    // Until there are checkpoints, state is folded from the first event that is kept.
+    let from: Vec<(u16, u64)> = taken
+        .iter()
+        .map(|(chain, _)| (chain.partition(), 0))
+        .collect();
+    let readers = EventReader::open_all(reading, &from).await?;
+    let mut workers = JoinSet::new();
+    for ((chain, recovery), reader) in taken.into_iter().zip(readers) {
+        let worker = Worker::new(shared.clone(), chain, recovery, reader);
+        workers.spawn(worker.run(stop.clone()));
+    }
+    Ok(workers)
+}
+
+/// What budgets have spent, as the partitions' logs say.
+fn spent<'a>(logs: impl Iterator<Item = &'a Recovery>, zone: &TimeZone) -> Ledger {
+    let ledger = Ledger::default();
+    for decision in logs.flat_map(Recovery::decisions).filter(|d| !d.holdout) {
+        if let Some(cost) = decision.cost {
+            ledger.add(&Draw {
+                rule: decision.rule.clone(),
+                account: decision.account.clone(),
+                day: crate::policy::local_day(decision.at, zone),
+                cost,
+            });
+        }
+    }
+    ledger
+}
+
+fn warn_without_policy(registry: &RuleRegistry) {
+    if registry.live().policy() == &ContactPolicy::default() {
+        tracing::warn!(
+            "no contact policy is applied but the rules' own: there is no policy.toml, in which this version reads quiet hours"
+        );
+    }
 }
 
 fn decoder(config: &Config, connection: &Connection) -> Decoder {

@@ -90,6 +90,35 @@ impl Event {
     }
 }
 
+/// What can come in: an event about a customer, or one about nobody.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Incoming {
+    /// An event of a customer.
+    Event(Event),
+    /// A broadcast.
+    Broadcast(Occasion),
+}
+
+impl Incoming {
+    /// Its type.
+    #[must_use]
+    pub fn kind(&self) -> &Arc<str> {
+        match self {
+            Self::Event(event) => &event.kind,
+            Self::Broadcast(occasion) => &occasion.kind,
+        }
+    }
+
+    /// When it happened.
+    #[must_use]
+    pub fn time(&self) -> Millis {
+        match self {
+            Self::Event(event) => event.time,
+            Self::Broadcast(occasion) => occasion.time,
+        }
+    }
+}
+
 /// The hash that identifies an event within a customer's journal: the first 64 bits of SHA-256
 /// over source and id. Two different events of one customer share it with a probability of 2⁻⁶⁴.
 #[must_use]

@@ -74,6 +74,62 @@ impl Value {
     }
 }
 
+impl Value {
+    /// JSON from which the very same value can be read again: a decimal is a number with a point, also
+    /// when it is whole.
+    #[must_use]
+    pub fn to_exact_json(&self) -> String {
+        let mut json = String::new();
+        self.write_exact(&mut json);
+        json
+    }
+
+    fn write_exact(&self, json: &mut String) {
+        use std::fmt::Write as _;
+        // Writing to a String does not fail.
+        let quoted = |json: &mut String, text: &str| {
+            let _ = write!(json, "{}", serde_json::Value::from(text));
+        };
+        let separate = |json: &mut String, at: usize| {
+            if at > 0 {
+                json.push(',');
+            }
+        };
+        match self {
+            Self::Null => json.push_str("null"),
+            Self::Bool(b) => json.push_str(if *b { "true" } else { "false" }),
+            Self::Int(n) => {
+                let _ = write!(json, "{n}");
+            }
+            Self::Decimal(d) => {
+                let _ = write!(json, "{d}");
+                if d.scale() == 0 {
+                    json.push_str(".0");
+                }
+            }
+            Self::Text(text) => quoted(json, text),
+            Self::List(items) => {
+                json.push('[');
+                for (at, item) in items.iter().enumerate() {
+                    separate(json, at);
+                    item.write_exact(json);
+                }
+                json.push(']');
+            }
+            Self::Record(members) => {
+                json.push('{');
+                for (at, (name, item)) in members.iter().enumerate() {
+                    separate(json, at);
+                    quoted(json, name);
+                    json.push(':');
+                    item.write_exact(json);
+                }
+                json.push('}');
+            }
+        }
+    }
+}
+
 /// Writes decimals as strings, so that no reader turns them into binary floating point.
 impl Serialize for Value {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -98,5 +154,32 @@ impl Serialize for Value {
                 map.end()
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::parse_json;
+
+    #[test]
+    fn exact_json_gives_the_very_same_value_back() {
+        let text = |text: &str| Value::Text(text.into());
+        let value = Value::Record(vec![
+            ("whole decimal".into(), Value::Decimal(Decimal::new(12, 0))),
+            ("trailing".into(), Value::Decimal(Decimal::new(12_850, 3))),
+            ("below".into(), Value::Decimal(Decimal::new(-1, 4))),
+            ("int".into(), Value::Int(-7)),
+            ("quoted \"name\"".into(), text("line\nbreak \u{1} 客户 \\")),
+            (
+                "items".into(),
+                Value::List(vec![Value::Null, Value::Bool(true), Value::List(vec![])]),
+            ),
+            ("empty".into(), Value::Record(vec![])),
+        ]);
+        let json = value.to_exact_json();
+        let back = parse_json(json.as_bytes()).unwrap();
+        assert_eq!(back, value, "{json}");
+        assert_eq!(back.to_exact_json(), json);
     }
 }

@@ -55,6 +55,7 @@ fn rule(rule: &Rule, sources: &Sources, counted: &HashMap<(String, String), u64>
         "priority": terms.priority,
         "group": terms.group,
         "verdicts": verdicts,
+        "quarantined_until": sources.health.quarantined_until(rule).map(format_rfc3339),
         "last_error": sources.health.rule_error(&terms.name).map(|last| json!({
             "at": format_rfc3339(last.at),
             "file": last.error.file,
@@ -112,14 +113,25 @@ fn state(id: &str, customer: &Customer, names: &Names) -> Value {
             "trimmed_until": customer.journal.trimmed_until().map(format_rfc3339),
             "newest": shown.iter().rev().map(|e| entry(e, names)).collect::<Vec<_>>(),
         },
+        "pending": customer.pending.iter().map(|p| json!({
+            "rule": word(p.rule),
+            "step": p.step,
+            "due": format_rfc3339(p.due),
+            "wait": p.wait.word(),
+            "trigger": p.trigger.id,
+        })).collect::<Vec<_>>(),
         "contacts": customer.contacts.all().iter().rev().map(|c| json!({
             "id": c.id.to_string(),
             "rule": word(c.rule),
+            "variant": word(c.variant),
+            "step": c.step,
+            "channel": word(c.channel),
+            "converted": c.converted,
             "at": format_rfc3339(c.at),
             "code": c.code.map(word),
             "holdout": c.holdout,
             "outcomes": OutcomeKind::WORDS.iter()
-                .filter(|word| OutcomeKind::from_word(word).is_some_and(|o| c.has(o)))
+                .filter(|word| OutcomeKind::from_word(word).is_some_and(|o| c.outcomes.has(o)))
                 .collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     })

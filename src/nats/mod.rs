@@ -45,4 +45,5 @@ pub use publish::{EventPublisher, LiveFeed, LiveMessage, PublishError, Stored};
 pub use pull::ReadError;
 pub use reader::EventReader;
 pub use server::{LocalServer, LocalServerOptions, ServerError, SyncInterval};
+pub use stream_state::{EventsState, events_state};
 pub use streams::{StreamSettings, Streams, StreamsError, ensure_streams};

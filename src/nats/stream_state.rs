@@ -1,9 +1,12 @@
 //! Asks for a stream's state.
 
 use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::Info as StreamInfo;
 
 use super::connect::Connection;
+use super::streams::EVENTS;
+use crate::clock::{Millis, parse_rfc3339};
 
 /// Why a stream's state, or a message of it, is not known.
 pub(super) enum InfoError {
@@ -27,5 +30,38 @@ pub(super) async fn stream_info(
             }
             _ => Err(InfoError::Other(error.to_string())),
         },
+    }
+}
+
+/// The events stream as the server sees it at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventsState {
+    /// The server's clock when it had answered.
+    pub clock: Millis,
+    /// The last sequence stored, at some time before.
+    pub last_sequence: u64,
+}
+
+#[derive(serde::Deserialize)]
+struct InfoAnswer {
+    ts: String,
+    state: InfoState,
+}
+
+#[derive(serde::Deserialize)]
+struct InfoState {
+    last_seq: u64,
+}
+
+/// Asks for the state of `SCENE_EVENTS`; `None` if the server does not answer now.
+pub async fn events_state(connection: &Connection) -> Option<EventsState> {
+    let subject = format!("STREAM.INFO.{EVENTS}");
+    let answer = connection.jetstream().request(subject, &()).await.ok()?;
+    match answer {
+        Response::Ok::<InfoAnswer>(info) => Some(EventsState {
+            clock: parse_rfc3339(&info.ts)?,
+            last_sequence: info.state.last_seq,
+        }),
+        Response::Err { .. } => None,
     }
 }

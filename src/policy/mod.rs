@@ -1,9 +1,16 @@
 //! What stands between a proposal and a customer. Pure: terms, state and time in, a verdict out.
 
+mod allotment;
 mod contact;
 mod experiment;
+mod journey;
+mod quarantine;
+mod quiet;
 mod schedule;
 
-pub use contact::{channel, frequency};
+pub use allotment::{Demand, allot, rank};
+pub use contact::{Refusal, channel, frequency};
 pub use experiment::{is_held_out, is_rolled_out, variant};
-pub use schedule::is_scheduled;
+pub use journey::{next_step, step_due};
+pub use quarantine::Quarantine;
+pub use schedule::{daily_due, is_scheduled, local_day};

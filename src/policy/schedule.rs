@@ -2,6 +2,7 @@
 
 use crate::clock::Millis;
 use crate::terms::{Days, Terms};
+use jiff::civil::{Date, Time};
 use jiff::{Timestamp, tz::TimeZone};
 
 /// Whether a rule may speak at this time. `zone` is asked for only if it matters.
@@ -21,4 +22,29 @@ pub fn is_scheduled(terms: &Terms, at: Millis, zone: impl FnOnce() -> TimeZone) 
         && terms.ends.is_none_or(|ends| local.date() < ends)
         && terms.hours.is_none_or(|hours| hours.contain(local.time()))
         && terms.days.contain(local.weekday().to_monday_zero_offset())
+}
+
+/// The calendar day of a time.
+#[must_use]
+pub fn local_day(at: Millis, zone: &TimeZone) -> Date {
+    Timestamp::from_millisecond(at).map_or(Date::ZERO, |timestamp| {
+        timestamp.to_zoned(zone.clone()).date()
+    })
+}
+
+/// When a time of day comes next after `after`, and on which day. A time that a change to summer time
+/// skips comes when the clocks have been put forward; one that comes twice is the first.
+#[must_use]
+pub fn daily_due(at: Time, after: Millis, zone: &TimeZone) -> Option<(Millis, Date)> {
+    let mut day = local_day(after, zone);
+    // Today's, or tomorrow's; a zone that crosses the date line can skip a whole day.
+    for _ in 0..3 {
+        let due = day.to_datetime(at).to_zoned(zone.clone()).ok()?;
+        let due = due.timestamp().as_millisecond();
+        if due > after {
+            return Some((due, day));
+        }
+        day = day.tomorrow().ok()?;
+    }
+    None
 }

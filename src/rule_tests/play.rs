@@ -76,7 +76,7 @@ impl Player<'_> {
                     let line = self.replay.advance(*to);
                     self.take(line, None, &mut found);
                 }
-                Act::Event { json, span, .. } => self.line(json, Some(span), &mut found),
+                Act::Event { json, span } => self.line(json, Some(span), &mut found),
                 Act::Outcome { word, time } => {
                     let Some(action) = self.last.clone() else {
                         found.no_action = true;

@@ -68,7 +68,6 @@ pub(super) enum Act {
     /// An event arrives.
     Event {
         json: Vec<u8>,
-        time: Millis,
         /// Where the test file has it.
         span: Span,
     },
@@ -206,7 +205,6 @@ fn stage(test: &Test, rule: &Rule, customer: CustomerId, environment: &Environme
         let subject = (!happening.kind.starts_with(BROADCAST_PREFIX)).then_some(&customer);
         Act::Event {
             json: cloudevent(subject, number, happening),
-            time: happening.time,
             span: happening.span.clone(),
         }
     };

@@ -277,8 +277,11 @@ fn unsound(file: &TestFile, test: &Test, step: Option<usize>, found: &Found) -> 
         faults.push(file.fault(span, message, hint.to_owned()));
     }
     if found.no_action {
-        let step = step.and_then(|step| test.steps[step].outcome.as_ref());
-        let span: Option<&Span> = step.map(|(_, span)| span);
+        let step = step.and_then(|step| test.steps.get(step));
+        let outcome = step.and_then(|step| step.outcome.as_ref());
+        let span: Option<&Span> = outcome
+            .map(|(_, span)| span)
+            .or(step.map(|step| &step.span));
         let message = "there was no action before this, so nothing can become of it".to_owned();
         let hint = "`outcome` is for the last action of the test: expect one before it";
         faults.push(file.fault(span.unwrap_or(&test.span), message, hint.to_owned()));

@@ -3,10 +3,12 @@
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::sources::Source;
 use super::waiting;
-use crate::clock::{DAY, Millis};
 use crate::event::Schema;
 use crate::state::Window;
-use crate::terms::{BROADCAST_PREFIX, Cap, DAILY, Days, Hours, Quiet, Terms};
+use crate::terms::{
+    BROADCAST_PREFIX, Cap, DAILY, Days, FRESH_DEFAULT, Hours, PRIORITY_DEFAULT, Quiet, Terms,
+    WITHIN_DEFAULT,
+};
 use rhai::{AST, Dynamic, Engine, Expr, Map, OptimizationLevel, Scope, Stmt};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,11 +19,6 @@ const FIELDS: [&str; 21] = [
     "cooldown", "cap", "budget", "holdout", "rollout", "variants", "fresh", "quiet", "within",
     "delay", "steps",
 ];
-/// Default of `fresh`.
-const FRESH_DEFAULT: &str = "60s";
-const PRIORITY_DEFAULT: i64 = 50;
-/// Default of `within`.
-const WITHIN_DEFAULT: Millis = DAY;
 
 /// Reads a rule's terms.
 pub(super) fn read(
@@ -161,8 +158,7 @@ impl Header<'_> {
             variants: self.variants(),
             fresh: self
                 .parsed("fresh", "a length such as \"60s\"", Window::parse)
-                .or_else(|| Window::parse(FRESH_DEFAULT))
-                .map_or(0, Window::millis),
+                .map_or(FRESH_DEFAULT, Window::millis),
             budget: waiting::budget(self),
             quiet: self
                 .parsed("quiet", "\"drop\" or \"defer\"", |text| match text {

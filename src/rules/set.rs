@@ -8,7 +8,8 @@ use super::rule::{Function, Rule, RuleError};
 use super::sandbox;
 use super::sources::{Source, Sources};
 use crate::event::{Schema, Value};
-use crate::terms::{Quiet, Terms};
+use crate::terms::{ContactPolicy, DAILY, Quiet, Terms};
+use jiff::civil::Time;
 use rhai::{AST, Engine, Module, ParseError, ParseErrorType, Scope};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, HashMap};
@@ -19,10 +20,12 @@ use std::sync::Arc;
 pub struct RuleSet {
     pub(super) generation: Arc<str>,
     pub(super) schema: Arc<Schema>,
+    pub(super) policy: ContactPolicy,
     /// Shared with sets made from this one.
     pub(super) engine: Arc<Engine>,
     pub(super) rules: Vec<Arc<Rule>>,
     pub(super) by_type: HashMap<Arc<str>, Vec<Arc<Rule>>>,
+    pub(super) by_name: HashMap<Arc<str>, Arc<Rule>>,
 }
 
 impl std::fmt::Debug for RuleSet {
@@ -42,36 +45,32 @@ impl RuleSet {
     pub fn compile(sources: &Sources) -> Result<Self, Vec<Diagnostic>> {
         let mut faults = Vec::new();
         let schema = Arc::new(schema(sources, &mut faults));
-        if let Some(policy) = &sources.policy {
-            faults.push(
-                Diagnostic::whole(
-                    &policy.path,
-                    &policy.text,
-                    "a contact policy is not carried out by this version",
-                )
-                .hint("take the file out: it would promise what does not happen"),
-            );
-        }
+        let policy = policy(sources, &mut faults);
         let mut engine = sandbox::engine();
         api::register_properties(&mut engine, &schema);
         library(&mut engine, &sources.library, &mut faults);
         let mut rules = Vec::with_capacity(sources.rules.len());
+        let shared = sources.shared_digest();
         for source in &sources.rules {
             match rule(&engine, source, &schema) {
-                Ok(rule) => rules.push(Arc::new(rule)),
+                Ok(mut rule) => {
+                    rule.digest = shared ^ source.digest();
+                    rules.push(Arc::new(rule));
+                }
                 Err(found) => faults.extend(found),
             }
         }
         if !faults.is_empty() {
             return Err(faults);
         }
-        let by_type = by_type(&rules);
         Ok(Self {
             generation: sources.generation(),
             schema,
+            policy,
             engine: Arc::new(engine),
+            by_type: by_type(&rules),
+            by_name: by_name(&rules),
             rules,
-            by_type,
         })
     }
 
@@ -80,8 +79,10 @@ impl RuleSet {
         Self {
             generation: self.generation.clone(),
             schema: self.schema.clone(),
+            policy: self.policy.clone(),
             engine: self.engine.clone(),
             by_type: by_type(&rules),
+            by_name: by_name(&rules),
             rules,
         }
     }
@@ -98,6 +99,18 @@ impl RuleSet {
         &self.schema
     }
 
+    /// What stands between every rule and a customer.
+    #[must_use]
+    pub fn policy(&self) -> &ContactPolicy {
+        &self.policy
+    }
+
+    /// A rule by its name.
+    #[must_use]
+    pub fn rule(&self, name: &str) -> Option<&Arc<Rule>> {
+        self.by_name.get(name)
+    }
+
     /// All rules, by name.
     #[must_use]
     pub fn rules(&self) -> &[Arc<Rule>] {
@@ -108,6 +121,12 @@ impl RuleSet {
     #[must_use]
     pub fn listening(&self, kind: &str) -> &[Arc<Rule>] {
         self.by_type.get(kind).map_or(&[], Vec::as_slice)
+    }
+
+    /// The local times at which rules for [`DAILY`] are tried.
+    pub fn daily_times(&self) -> impl Iterator<Item = Time> {
+        let rules = self.listening(DAILY).iter();
+        rules.filter_map(|rule| rule.terms.daily_at())
     }
 
     /// What rules are shown.
@@ -185,6 +204,13 @@ fn by_type(rules: &[Arc<Rule>]) -> HashMap<Arc<str>, Vec<Arc<Rule>>> {
     by_type
 }
 
+fn by_name(rules: &[Arc<Rule>]) -> HashMap<Arc<str>, Arc<Rule>> {
+    let names = rules.iter();
+    names
+        .map(|rule| (rule.terms.name.clone(), rule.clone()))
+        .collect()
+}
+
 fn schema(sources: &Sources, faults: &mut Vec<Diagnostic>) -> Schema {
     let Some(source) = &sources.schema else {
         return Schema::default();
@@ -196,6 +222,20 @@ fn schema(sources: &Sources, faults: &mut Vec<Diagnostic>) -> Schema {
             None => fault,
         });
         Schema::default()
+    })
+}
+
+fn policy(sources: &Sources, faults: &mut Vec<Diagnostic>) -> ContactPolicy {
+    let Some(source) = &sources.policy else {
+        return ContactPolicy::default();
+    };
+    ContactPolicy::parse(&source.text).unwrap_or_else(|error| {
+        let fault = Diagnostic::whole(&source.path, &source.text, error.message);
+        faults.push(match error.span {
+            Some(span) => fault.at_byte(span.start),
+            None => fault,
+        });
+        ContactPolicy::default()
     })
 }
 
@@ -272,6 +312,7 @@ fn rule(engine: &Engine, source: &Source, schema: &Schema) -> Result<Rule, Vec<D
         Ok(terms) if faults.is_empty() => Ok(Rule {
             terms,
             file: source.path.clone(),
+            digest: 0,
             functions: functions(&ast, &source.path),
             parameters,
             places: Function::ALL.map(|f| place_of_function(&source.text, f.name())),

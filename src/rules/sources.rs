@@ -21,6 +21,23 @@ pub struct Source {
     pub text: Arc<str>,
 }
 
+impl Source {
+    /// A hash of its path and text.
+    pub(super) fn digest(&self) -> u64 {
+        let mut hash = Sha256::new();
+        for part in [&self.path, &self.text] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        let digest = hash.finalize();
+        u64::from_le_bytes(
+            digest[..8]
+                .try_into()
+                .expect("invariant: SHA-256 has 32 bytes"),
+        )
+    }
+}
+
 /// All files that make a rule set, in order of their paths.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sources {
@@ -87,6 +104,12 @@ impl Sources {
             }
         }
         Ok(sources)
+    }
+
+    /// A hash of the files that every rule depends on.
+    pub(super) fn shared_digest(&self) -> u64 {
+        let shared = self.library.iter().chain(&self.schema);
+        shared.fold(0, |all, source| all ^ source.digest())
     }
 
     /// The content hash of all files but the tests: the same files have the same generation anywhere.

@@ -9,12 +9,6 @@ use rhai::Engine;
 use std::sync::Arc;
 
 impl RuleSet {
-    /// A rule by its name.
-    #[must_use]
-    pub fn rule(&self, name: &str) -> Option<&Arc<Rule>> {
-        self.rules.iter().find(|rule| &*rule.terms.name == name)
-    }
-
     /// The same set with only those rules that `keep` is true for.
     #[must_use]
     pub fn only(&self, keep: impl Fn(&str) -> bool) -> Self {

@@ -128,11 +128,15 @@ pub(super) fn headers() -> Members {
         ),
         (
             "Onscene-Policy-Time",
-            text("When the stream stored the trigger, in milliseconds since the Unix epoch."),
+            text(
+                "When the stream stored the trigger, or when a delay or step was due, in milliseconds since the Unix epoch.",
+            ),
         ),
         (
             "Onscene-Part",
-            text("Which of the trigger's decisions it is, from 0, and how many there are: `0/1`."),
+            text(
+                "On an immediate answer: which of the trigger's entries in the log it is, from 0, and how many there are: `0/1`.",
+            ),
         ),
         (
             "Onscene-Expires",
@@ -140,8 +144,40 @@ pub(super) fn headers() -> Members {
         ),
         ("traceparent", text("W3C trace context of the trigger.")),
     ];
+    let members = members.into_iter().chain(headers_of_waiting());
     members
-        .into_iter()
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
+}
+
+/// The headers that only actions have which were said later than at their trigger, or from a budget.
+fn headers_of_waiting() -> [(&'static str, Value); 5] {
+    [
+        (
+            "Onscene-After",
+            text(
+                "The sequence in SCENE_EVENTS of the last event of the partition that came before it, if that is not the trigger.",
+            ),
+        ),
+        (
+            "Onscene-Entry",
+            text("On a later step of a journey: the id of the decision of step 0."),
+        ),
+        (
+            "Onscene-Time",
+            text(
+                "From when windows reached back, in milliseconds since the Unix epoch, if that is not the trigger's time.",
+            ),
+        ),
+        (
+            "Onscene-Next",
+            text(
+                "The next step of the journey, when it is due in milliseconds since the Unix epoch, and why it waits: `1/1795312800000/step`.",
+            ),
+        ),
+        (
+            "Onscene-Account",
+            text("Whose budget it is drawn from (percent-encoded), for a budget with `per`."),
+        ),
+    ]
 }

@@ -1,10 +1,10 @@
 use super::{Deployment, action, asyncapi, events};
-use crate::action::{Body, Decision, Trigger, Verdict, decision_id};
+use crate::action::{Body, Decision, Next, Trigger, Verdict, decision_id};
 use crate::decode::{Decoder, Reason};
 use crate::event::{Schema, Stored, Value as EventValue};
 use crate::nats::log_write::{HEADER_ID, HEADER_KIND, HEADER_OWNER};
 use crate::partitioning::{CustomerId, bucket_of, partition_of};
-use crate::state::Window;
+use crate::state::{Wait, Window};
 use serde_json::{Value, json};
 
 /// 2026-11-22T02:00:00Z
@@ -39,6 +39,8 @@ fn decision(expires: bool) -> Decision {
         body: Body {
             kind: "offer".into(),
             code: Some("DINE".into()),
+            value: None,
+            cost: None,
             expires: expires.then(|| Window::parse("10m").unwrap()),
             fields: EventValue::Record(vec![
                 ("code".into(), text("DINE")),
@@ -49,7 +51,16 @@ fn decision(expires: bool) -> Decision {
         policy_time: TIME,
         traceparent: expires
             .then(|| "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".into()),
-        part: (0, 1),
+        entry: decision_id(&CustomerId::new("C 1").unwrap(), "till", "0", "a/b", 0),
+        next: Some(Next {
+            step: 1,
+            due: TIME,
+            wait: Wait::Step,
+        }),
+        account: Some("M7".into()),
+        time: TIME + 1,
+        after: 8,
+        part: Some((0, 1)),
     }
 }
 
@@ -118,10 +129,12 @@ fn every_header_of_an_action_is_declared() {
             .into_iter()
             .map(|(name, _)| name.to_owned()),
     );
-    let declared: Vec<String> = super::action::headers()
+    let mut declared: Vec<String> = super::action::headers()
         .into_iter()
         .map(|(name, _)| name)
         .collect();
+    written.sort();
+    declared.sort();
     assert_eq!(declared, written);
 }
 

@@ -3,6 +3,7 @@
 use super::names::Name;
 use crate::clock::Millis;
 use crate::event::OutcomeKind;
+use crate::money::Money;
 use std::fmt;
 
 /// A decision's id: the same decision has the same id, whoever computes it and whenever.
@@ -38,46 +39,47 @@ impl fmt::Debug for DecisionId {
 pub struct Contact {
     /// The decision.
     pub id: DecisionId,
+    /// The decision of step 0, which a whole journey shares; the same as `id` without a journey.
+    pub entry: DecisionId,
     /// Its rule.
     pub rule: Name,
-    /// Policy time: when the stream stored the trigger.
+    /// Policy time: when the stream stored the trigger, or when a timer was due.
     pub at: Millis,
-    /// Event time of the trigger.
+    /// Event time of the trigger; of a step or a delay, when it was due.
     pub time: Millis,
+    /// The variant of the rule.
+    pub variant: Name,
+    /// The channel.
+    pub channel: Name,
+    /// The step of a journey.
+    pub step: u32,
     /// The code in its body, if any.
     pub code: Option<Name>,
+    /// The value in its body, if any.
+    pub value: Option<Money>,
+    /// The cost in its body, if any.
+    pub cost: Option<Money>,
     /// Held out: everything but the sending.
     pub holdout: bool,
-    /// Which outcomes came back, a bit each in the order of [`OutcomeKind::WORDS`].
-    outcomes: u8,
+    /// Whether the rule's `converted` has said yes.
+    pub converted: bool,
+    /// Which outcomes came back.
+    pub outcomes: Outcomes,
 }
 
-impl Contact {
-    /// A contact without outcomes yet.
-    #[must_use]
-    pub fn new(
-        id: DecisionId,
-        rule: Name,
-        at: Millis,
-        time: Millis,
-        code: Option<Name>,
-        holdout: bool,
-    ) -> Self {
-        Self {
-            id,
-            rule,
-            at,
-            time,
-            code,
-            holdout,
-            outcomes: 0,
-        }
-    }
+/// A set of outcomes, a bit each in the order of [`OutcomeKind::WORDS`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcomes(u8);
 
+impl Outcomes {
     /// Whether an outcome came back.
     #[must_use]
-    pub fn has(&self, outcome: OutcomeKind) -> bool {
-        self.outcomes & (1 << outcome as u8) != 0
+    pub fn has(self, outcome: OutcomeKind) -> bool {
+        self.0 & (1 << outcome as u8) != 0
+    }
+
+    fn add(&mut self, outcome: OutcomeKind) {
+        self.0 |= 1 << outcome as u8;
     }
 }
 
@@ -106,23 +108,35 @@ impl Contacts {
         self.0.drain(..drop);
     }
 
-    pub(super) fn note(&mut self, action: &str, outcome: OutcomeKind) {
-        if let Some(id) = DecisionId::parse(action)
-            && let Some(contact) = self.0.iter_mut().rev().find(|c| c.id == id)
-        {
-            contact.outcomes |= 1 << outcome as u8;
-        }
+    /// Notes an outcome, and tells of which journey.
+    pub(super) fn note(&mut self, action: &str, outcome: OutcomeKind) -> Option<DecisionId> {
+        let contact = self.get_mut(DecisionId::parse(action)?)?;
+        contact.outcomes.add(outcome);
+        Some(contact.entry)
     }
 
-    /// How often a rule spoke in `(at - window, at]`, by policy time.
+    /// A contact by its decision.
+    pub fn get_mut(&mut self, id: DecisionId) -> Option<&mut Contact> {
+        self.0.iter_mut().rev().find(|c| c.id == id)
+    }
+
+    /// How often a rule began to speak in `(at - window, at]`, by policy time: a journey counts once,
+    /// by its first step.
     #[must_use]
     pub fn count(&self, rule: Name, at: Millis, window: Millis) -> usize {
-        self.0
-            .iter()
-            .rev()
-            .take_while(|c| c.at > at - window)
-            .filter(|c| c.rule == rule && c.at <= at)
+        let is_first = |index: usize, contact: &Contact| {
+            contact.id == contact.entry || !self.0[..index].iter().any(|c| c.entry == contact.entry)
+        };
+        (self.0.iter().enumerate().rev())
+            .take_while(|(_, c)| c.at > at - window)
+            .filter(|(index, c)| c.rule == rule && c.at <= at && is_first(*index, c))
             .count()
+    }
+
+    /// Whether anything was said in a journey.
+    #[must_use]
+    pub fn has_entry(&self, entry: DecisionId) -> bool {
+        self.0.iter().any(|contact| contact.entry == entry)
     }
 
     /// When a rule last spoke.
@@ -144,7 +158,8 @@ impl Contacts {
     #[must_use]
     pub fn accepted(&self, code: Name) -> bool {
         self.0.iter().any(|c| {
-            c.code == Some(code) && (c.has(OutcomeKind::Accepted) || c.has(OutcomeKind::Redeemed))
+            c.code == Some(code)
+                && (c.outcomes.has(OutcomeKind::Accepted) || c.outcomes.has(OutcomeKind::Redeemed))
         })
     }
 }

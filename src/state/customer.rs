@@ -1,11 +1,12 @@
 //! One customer's state, and what an event changes in it.
 
-use super::contacts::Contacts;
+use super::contacts::{Contacts, DecisionId};
 use super::journal::{Entry, EntryPhase, Journal, KeptValue};
 use super::names::{Name, Names};
+use super::pending::Pending;
 use super::profile::Profile;
 use crate::clock::{DAY, Millis};
-use crate::event::{Event, Facts, Value};
+use crate::event::{Event, Facts, OutcomeKind, Value};
 use crate::money::Money;
 
 /// How much a journal holds.
@@ -56,6 +57,8 @@ pub struct Customer {
     pub journal: Journal,
     /// What we said to them.
     pub contacts: Contacts,
+    /// What their rules wait for, in no order.
+    pub pending: Vec<Pending>,
     accounts: Vec<Account>,
 }
 
@@ -68,8 +71,33 @@ impl Customer {
             profile: Profile::default(),
             journal: Journal::default(),
             contacts: Contacts::default(),
+            pending: Vec::new(),
             accounts: Vec::new(),
         }
+    }
+
+    /// What waits of a journey.
+    #[must_use]
+    pub fn pending(&self, entry: DecisionId) -> Option<&Pending> {
+        self.pending.iter().find(|pending| pending.entry == entry)
+    }
+
+    /// Ends what waits of a journey.
+    pub fn end(&mut self, entry: DecisionId) {
+        self.pending.retain(|pending| pending.entry != entry);
+    }
+
+    /// How often a rule began to speak in `(at - window, at]`; what has not spoken yet counts from when
+    /// it began to wait.
+    #[must_use]
+    pub fn entries(&self, rule: Name, at: Millis, window: Millis) -> usize {
+        let waiting = self.pending.iter().filter(|p| {
+            p.rule == rule
+                && p.entered > at - window
+                && p.entered <= at
+                && !self.contacts.has_entry(p.entry)
+        });
+        self.contacts.count(rule, at, window) + waiting.count()
     }
 
     /// Sum of the accounts' last known balances, in base currency.
@@ -111,7 +139,13 @@ impl Customer {
                 }
             }
             Facts::Profile(change) => self.profile.apply(change, event.time, names),
-            Facts::Outcome { outcome, action } => self.contacts.note(action, *outcome),
+            Facts::Outcome { outcome, action } => {
+                let journey = self.contacts.note(action, *outcome);
+                let refused = matches!(outcome, OutcomeKind::Declined | OutcomeKind::Unsubscribed);
+                if let Some(entry) = journey.filter(|_| refused) {
+                    self.end(entry);
+                }
+            }
             Facts::Checkout(_) | Facts::Other(_) => {}
         }
         Applied::At(at)

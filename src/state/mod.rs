@@ -1,18 +1,22 @@
-//! What the engine knows of each customer, in memory: profile, balances, contacts, and the journal
-//! over which every window is a query.
+//! What the engine knows, in memory. Of each customer: profile, balances, contacts, what waits, and the
+//! journal over which every window is a query. Of each rule: what its budget has spent.
 
 mod contacts;
 mod customer;
 mod customers;
 mod journal;
+mod ledger;
 mod names;
+mod pending;
 mod profile;
 mod window;
 
-pub use contacts::{Contact, Contacts, DecisionId};
+pub use contacts::{Contact, Contacts, DecisionId, Outcomes};
 pub use customer::{Applied, Customer, JournalLimits};
 pub use customers::Customers;
 pub use journal::{Entry, EntryPhase, Journal, KeptValue};
+pub use ledger::{Draw, Ledger};
 pub use names::{Name, Names};
+pub use pending::{Pending, Remembered, Wait};
 pub use profile::{Attribute, Profile};
 pub use window::{Distinct, Filter, FilterField, FilterValue, View, Window};

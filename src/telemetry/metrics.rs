@@ -32,6 +32,8 @@ pub struct Metrics {
     verdicts: IntCounterVec,
     /// Failures of rules' functions by rule.
     pub rule_errors: IntCounterVec,
+    /// How often a rule was put into quarantine.
+    pub quarantines: IntCounterVec,
     /// Actions and held-out decisions stored in the log, by channel.
     pub committed: IntCounterVec,
     /// Events for which a rule asked for a window over the trimmed edge of the journal.
@@ -97,6 +99,11 @@ impl Metrics {
             rule_errors: c.counters(
                 "rule_errors_total",
                 "Failures of a rule's functions.",
+                &["rule"],
+            ),
+            quarantines: c.counters(
+                "rule_quarantines_total",
+                "How often a rule was put into quarantine because it failed again and again.",
                 &["rule"],
             ),
             committed: c.counters(

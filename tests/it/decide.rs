@@ -2,16 +2,13 @@
 //! what a restart must not change.
 
 use crate::kit::Desk;
-use crate::kit::desk::{
-    NOON, checkout, event, logged, profile, rule, rule_when, time, verdict, winners,
-};
+use crate::kit::desk::{NOON, checkout, event, profile, rule, rule_when, time, verdict, winners};
 use onscene::action::{Verdict, decision_id};
 use onscene::clock::{DAY, HOUR, MINUTE, Millis, SECOND};
-use onscene::partition::{Logged, Output};
+use onscene::partition::{Logged, LoggedDecision, Output};
 use onscene::partitioning::CustomerId;
 use onscene::policy;
-use onscene::state::Window;
-use onscene::terms::{Days, Quiet, Terms};
+use onscene::terms::Terms;
 use serde_json::json;
 
 /// Steps a checkout stored at `at`, with the wall clock at `now`.
@@ -22,15 +19,25 @@ fn step_at(desk: &mut Desk, id: &str, at: Millis, now: Millis) -> Output {
 
 fn contact(desk: &mut Desk, rule: &str, id: &str, at: Millis) {
     let customer = CustomerId::new("C1").unwrap();
-    desk.partition.fold_decision(&Logged {
-        id: decision_id(&customer, "test", id, rule, 0),
+    let id = decision_id(&customer, "test", id, rule, 0);
+    let decision = LoggedDecision {
+        id,
+        entry: id,
+        next: None,
         customer,
         rule: rule.into(),
+        variant: "default".into(),
+        channel: "push".into(),
+        step: 0,
         code: Some("CODE".into()),
+        value: None,
+        cost: None,
+        account: None,
         holdout: false,
         at,
         time: at,
-    });
+    };
+    desk.partition.fold_logged(&Logged::Decision(decision));
 }
 
 #[test]
@@ -84,7 +91,7 @@ fn verdicts_are_tried_in_the_order_of_the_design() {
         let output = desk.step(&checkout("1", "C1", now));
         assert_eq!(verdict(&output, "r"), expected, "{terms} {condition}");
         let silent = !matches!(expected, Verdict::Sent | Verdict::Holdout);
-        assert_eq!(output.decisions.is_empty(), silent);
+        assert_eq!(output.entries.is_empty(), silent);
     }
 }
 
@@ -163,7 +170,10 @@ fn a_held_out_customer_counts_towards_cooldown_cap_and_offers_as_if_sent() {
     );
     let mut desk = Desk::new(&[("held.rhai", held), ("later-asks.rhai", asks)]);
     let first = desk.step(&checkout("1", "C1", at));
-    assert_eq!(first.decisions[0].subject_channel(), "_holdout");
+    assert_eq!(
+        first.decisions().next().unwrap().subject_channel(),
+        "_holdout"
+    );
     assert_eq!(verdict(&first, "later-asks"), Verdict::Condition);
     let second = desk.step(&checkout("2", "C1", at + MINUTE));
     assert_eq!(verdict(&second, "held"), Verdict::Cooldown);
@@ -187,7 +197,7 @@ fn events_of_one_batch_see_the_decisions_before_them() {
         .map(|id| desk.input(&checkout(id, "C1", at)))
         .collect();
     let output = desk.partition.step(&batch, at, &desk.rules);
-    assert_eq!(output.decisions.len(), 1);
+    assert_eq!(output.decisions().count(), 1);
     assert_eq!(output.verdicts[&("r".into(), Verdict::Cooldown)], 2);
 }
 
@@ -241,15 +251,14 @@ fn the_parts_of_an_events_decisions_are_numbered_in_their_order() {
     let batch: Vec<_> = inputs.iter().map(|event| desk.input(event)).collect();
     let output = desk.partition.step(&batch, time(NOON), &desk.rules);
     let parts: Vec<_> = output
-        .decisions
-        .iter()
+        .decisions()
         .map(|d| (&*d.rule, d.part, d.trigger.sequence))
         .collect();
     let of = |sequence| {
         [
-            ("b", (0, 3), sequence),
-            ("a", (1, 3), sequence),
-            ("c", (2, 3), sequence),
+            ("b", Some((0, 3)), sequence),
+            ("a", Some((1, 3)), sequence),
+            ("c", Some((2, 3)), sequence),
         ]
     };
     assert_eq!(parts, [of(1), of(2)].concat());
@@ -389,8 +398,11 @@ fn the_schedule_follows_policy_time_and_freshness_the_wall_clock() {
         .partition
         .step(&[input], happened + 90 * SECOND, &desk.rules);
     assert_eq!(verdict(&output, "r"), Verdict::Sent);
-    assert_eq!(output.decisions[0].policy_time, time(NOON));
-    assert_eq!(output.decisions[0].decided_at, happened + 90 * SECOND);
+    assert_eq!(output.decisions().next().unwrap().policy_time, time(NOON));
+    assert_eq!(
+        output.decisions().next().unwrap().decided_at,
+        happened + 90 * SECOND
+    );
     let at = time(NOON) + MINUTE;
     let output = step_at(&mut desk, "2", at, at + 90 * SECOND + 1);
     assert_eq!(verdict(&output, "r"), Verdict::Stale);
@@ -435,8 +447,8 @@ fn the_first_channel_that_the_customer_allows_is_taken_and_else_the_first_reason
         desk.step(&profile("p", &customer, time(NOON), change.clone()));
         let output = desk.step(&checkout("1", &customer, time(NOON)));
         let decided = output
-            .decisions
-            .first()
+            .decisions()
+            .next()
             .map(|d| &*d.channel)
             .ok_or_else(|| verdict(&output, "r"));
         assert_eq!(decided, expected, "{change}");
@@ -445,31 +457,13 @@ fn the_first_channel_that_the_customer_allows_is_taken_and_else_the_first_reason
 
 fn terms(name: &str, holdout: u8, rollout: u8, variants: &[(&str, u32)]) -> Terms {
     Terms {
-        name: name.into(),
-        on: vec!["merchant.checkout".into()],
-        scene: None,
-        starts: None,
-        ends: None,
-        hours: None,
-        days: Days::ALL,
-        audience: Vec::new(),
-        channels: vec!["push".into()],
-        priority: 50,
-        group: None,
-        cooldown: None,
-        cap: None,
         holdout,
         rollout,
         variants: variants
             .iter()
             .map(|(name, weight)| ((*name).into(), *weight))
             .collect(),
-        fresh: Window::parse("60s").unwrap().millis(),
-        budget: None,
-        quiet: Quiet::Drop,
-        within: 0,
-        delay: None,
-        steps: Vec::new(),
+        ..Terms::new(name)
     }
 }
 
@@ -589,9 +583,12 @@ fn a_decisions_id_depends_on_customer_trigger_rule_and_step_alone() {
     let first = Desk::new(&[("r.rhai", rule(""))]).step(&checkout("1", "C1", time(NOON)));
     let changed = Desk::new(&[("r.rhai", rule("priority: 7")), ("s.rhai", rule(""))]);
     let again = { changed }.step(&checkout("1", "C1", time(NOON)));
-    let of_r = again.decisions.iter().find(|d| &*d.rule == "r").unwrap();
-    assert_eq!(first.decisions[0].id, of_r.id);
-    assert_ne!(first.decisions[0].generation, of_r.generation);
+    let of_r = again.decisions().find(|d| &*d.rule == "r").unwrap();
+    assert_eq!(first.decisions().next().unwrap().id, of_r.id);
+    assert_ne!(
+        first.decisions().next().unwrap().generation,
+        of_r.generation
+    );
 }
 
 #[test]
@@ -605,14 +602,14 @@ fn an_event_seen_before_yields_nothing_whatever_else_it_says_now() {
     let output = desk
         .partition
         .step(&[first.clone(), first.clone(), again], at, &desk.rules);
-    assert_eq!((output.decisions.len(), output.duplicates), (1, 2));
+    assert_eq!((output.decisions().count(), output.duplicates), (1, 2));
     let output = desk.partition.step(&[first], at, &desk.rules);
-    assert_eq!((output.decisions.len(), output.duplicates), (0, 1));
+    assert_eq!((output.decisions().count(), output.duplicates), (0, 1));
     assert!(output.verdicts.is_empty());
     let mut elsewhere = checkout("1", "C1", at);
     elsewhere["source"] = json!("another till");
     assert_eq!(
-        desk.step(&elsewhere).decisions.len(),
+        desk.step(&elsewhere).decisions().count(),
         1,
         "ids are unique within a source only"
     );
@@ -643,7 +640,7 @@ fn an_event_beyond_the_journals_horizon_changes_nothing_at_all() {
     ] {
         let output = desk.step(&event);
         assert_eq!(output.rejected.len(), 1);
-        assert!(output.decisions.is_empty());
+        assert!(output.entries.is_empty());
     }
     let after = desk.customers.get("C1").unwrap();
     assert_eq!(after.profile, before.profile);
@@ -666,7 +663,7 @@ fn a_restart_folds_the_log_and_honours_what_was_decided() {
     let events = [checkout("1", "C1", at), checkout("2", "C1", at + MINUTE)];
     let decisions: Vec<_> = events
         .iter()
-        .flat_map(|event| desk.step(event).decisions)
+        .flat_map(|event| desk.step(event).entries)
         .collect();
     assert_eq!(decisions.len(), 3);
 
@@ -674,10 +671,10 @@ fn a_restart_folds_the_log_and_honours_what_was_decided() {
     for event in &events {
         let input = desk.input(event);
         let folded = desk.partition.fold(&input);
-        assert!(folded.decisions.is_empty() && folded.verdicts.is_empty());
+        assert!(folded.entries.is_empty() && folded.verdicts.is_empty());
     }
-    for decision in decisions.iter().chain(&decisions) {
-        desk.partition.fold_decision(&logged(decision));
+    for entry in decisions.iter().chain(&decisions) {
+        desk.partition.fold_logged(&entry.logged());
     }
     let output = desk.step(&checkout("3", "C1", at + 2 * MINUTE));
     assert_eq!(verdict(&output, "cool"), Verdict::Cooldown);
@@ -710,16 +707,18 @@ fn a_run_that_stopped_midway_of_an_event_goes_on_with_what_is_missing() {
     assert_eq!(winners(&first), ["a-group", "c-alone"]);
     for written in 0..=2 {
         desk = desk.restarted();
-        for decision in &first.decisions[..written] {
-            desk.partition.fold_decision(&logged(decision));
+        for entry in &first.entries[..written] {
+            desk.partition.fold_logged(&entry.logged());
         }
-        let again = desk.step(&checkout("1", "C1", at));
+        let mut input = desk.input(&checkout("1", "C1", at));
+        input.already = u32::try_from(written).unwrap();
+        let again = desk.partition.step(&[input], at, &desk.rules);
         assert_eq!(
             winners(&again),
             winners(&first)[written..],
             "{written} written"
         );
-        for (again, first) in again.decisions.iter().zip(&first.decisions[written..]) {
+        for (again, first) in again.decisions().zip(first.decisions().skip(written)) {
             assert_eq!(again.id, first.id);
             assert_eq!(again.part, first.part, "{written} written");
         }

@@ -4,7 +4,7 @@
 use crate::kit::desk::event;
 use onscene::clock::Millis;
 use onscene::decode::Decoder;
-use onscene::event::{Direction, Event, Schema, Stored};
+use onscene::event::{Direction, Event, Incoming, Schema, Stored};
 use onscene::money::{Money, Rates};
 use onscene::state::{
     Applied, Customer, Customers, Distinct, Filter, FilterField, FilterValue, JournalLimits, Names,
@@ -280,7 +280,10 @@ fn decoded(decoder: &Decoder, schema: &Schema, happening: &Happening) -> Event {
         headers: Vec::new(),
         payload: serde_json::to_vec(&happening.json()).unwrap().into(),
     };
-    decoder.decode_offline(&stored, schema).unwrap()
+    match decoder.decode_offline(&stored, schema).unwrap() {
+        Incoming::Event(event) => event,
+        Incoming::Broadcast(_) => panic!("an event of a customer"),
+    }
 }
 
 fn units(money: Money) -> i128 {

@@ -1,6 +1,7 @@
 //! From a path on the command line to a rules folder and the part of it that is meant.
 
-use anyhow::bail;
+use crate::rules::Sources;
+use anyhow::{Context as _, bail};
 use std::path::{Path, PathBuf};
 
 /// A rules folder, and which of its rules are meant.
@@ -46,6 +47,12 @@ impl Place {
             below = name.to_owned();
         }
         Ok(Self { root, below, exact })
+    }
+
+    /// The files of the folder.
+    pub(super) fn sources(&self) -> anyhow::Result<Sources> {
+        Sources::read(&self.root)
+            .with_context(|| format!("could not load the rules in {}", self.root.display()))
     }
 
     /// Whether a rule is meant.

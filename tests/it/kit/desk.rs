@@ -1,10 +1,10 @@
 //! The pure core at one's fingertips: rules from text, one partition, events as JSON.
 
-use onscene::action::{Decision, Verdict};
+use onscene::action::Verdict;
 use onscene::clock::{Millis, format_rfc3339, parse_rfc3339};
 use onscene::decode::Decoder;
-use onscene::event::{Event, Schema, Stored};
-use onscene::partition::{Input, Logged, Output, Partition};
+use onscene::event::{Incoming, Schema, Stored};
+use onscene::partition::{Input, Output, Partition};
 use onscene::rules::{Diagnostic, RuleSet, Source, Sources, render};
 use onscene::state::{Customers, JournalLimits};
 use serde_json::{Value, json};
@@ -105,15 +105,16 @@ impl Desk {
         let event = decode(event, self.rules.schema());
         Input {
             sequence: self.sequence,
-            stored_at: event.time,
-            event,
+            stored_at: event.time(),
+            already: 0,
+            what: event,
         }
     }
 
     /// Steps one event at the time it happened.
     pub(crate) fn step(&mut self, event: &Value) -> Output {
         let input = self.input(event);
-        let now = input.event.time;
+        let now = input.what.time();
         self.partition.step(&[input], now, &self.rules)
     }
 
@@ -140,27 +141,10 @@ pub(crate) fn verdict(output: &Output, rule: &str) -> Verdict {
 
 /// Who decided, in order.
 pub(crate) fn winners(output: &Output) -> Vec<&str> {
-    output
-        .decisions
-        .iter()
-        .map(|decision| &*decision.rule)
-        .collect()
+    output.decisions().map(|decision| &*decision.rule).collect()
 }
 
-/// A decision as the log gives it back.
-pub(crate) fn logged(decision: &Decision) -> Logged {
-    Logged {
-        id: decision.id,
-        customer: decision.customer.clone(),
-        rule: decision.rule.clone(),
-        code: decision.body.code.clone(),
-        holdout: decision.verdict == Verdict::Holdout,
-        at: decision.policy_time,
-        time: decision.trigger.time,
-    }
-}
-
-pub(crate) fn decode(event: &Value, schema: &Schema) -> Event {
+pub(crate) fn decode(event: &Value, schema: &Schema) -> Incoming {
     let stored = Stored {
         sequence: 1,
         stored_at: 0,

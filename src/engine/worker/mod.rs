@@ -1,25 +1,32 @@
-//! One partition's worker: read, decode, step, commit, in stream order.
+//! One partition's worker: read, decode, step, commit, in stream order; and in between what is due, and
+//! broadcasts ([`later`]).
+
+mod later;
+mod write;
 
 use super::EngineError;
+use super::allotments::Allotments;
+use super::watermark::{Dues, Watermark};
 use crate::action::Decision;
 use crate::clock::{monotonic_now, now_ms};
 use crate::decode::{Decoder, Rejection};
 use crate::durable::{Recovery, ThroughRecord, log};
-use crate::event::Stored;
+use crate::event::{Incoming, Stored};
 use crate::health::Health;
 use crate::nats::{Chain, DeadLetters, EventReader, LogWrite, StoredEvent};
-use crate::partition::{Input, Output, Partition};
+use crate::partition::{Input, LogEntry, Output, Partition};
+use crate::policy::Quarantine;
 use crate::registry::RuleRegistry;
 use crate::rules::RuleSet;
-use crate::state::{Customers, JournalLimits};
+use crate::state::{Customers, JournalLimits, Ledger};
 use crate::telemetry::Metrics;
-use bytes::Bytes;
 use jiff::tz::TimeZone;
-use std::borrow::Cow;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use write::{RECORD_CHANNEL, write_of};
 
 /// Events stepped before other tasks get a turn.
 const STEP_EVENTS_MAX: usize = 64;
@@ -27,7 +34,6 @@ const STEP_EVENTS_MAX: usize = 64;
 const THROUGH_EVENTS_MAX: u64 = 10_000;
 /// How often a worker without events of its own looks whether it has caught up.
 const CATCH_UP_POLL: Duration = Duration::from_millis(20);
-const RECORD_CHANNEL: &str = "_record";
 const BROADCAST_PREFIX: &str = "scene.broadcast.";
 
 /// What all workers share.
@@ -44,6 +50,11 @@ pub(super) struct Shared {
     pub(super) through_interval: Duration,
     pub(super) journal: JournalLimits,
     pub(super) zone: TimeZone,
+    pub(super) ledger: Arc<Ledger>,
+    pub(super) quarantine: Arc<Quarantine>,
+    pub(super) allotments: Arc<Allotments>,
+    pub(super) dues: Arc<Dues>,
+    pub(super) watermark: watch::Receiver<Watermark>,
 }
 
 /// The owner of one partition.
@@ -62,6 +73,11 @@ pub(super) struct Worker {
     written: u64,
     /// The generation that decided last.
     generation: Arc<str>,
+    watermark: watch::Receiver<Watermark>,
+    /// Changes when scarce budgets were shared out.
+    settled: watch::Receiver<u64>,
+    /// The broadcast whose demands were handed in.
+    asking: Option<u64>,
 }
 
 impl Worker {
@@ -75,7 +91,11 @@ impl Worker {
             shared.customers.clone(),
             shared.journal,
             shared.zone.clone(),
-        );
+        )
+        .sharing(shared.ledger.clone(), shared.quarantine.clone());
+        for broadcast in recovery.swept() {
+            shared.allotments.excuse(*broadcast, chain.partition());
+        }
         shared
             .health
             .watch_chain(chain.partition(), chain.watch_state());
@@ -83,6 +103,9 @@ impl Worker {
             generation: shared.registry.live().generation().clone(),
             done: recovery.through(),
             written: recovery.through(),
+            watermark: shared.watermark.clone(),
+            settled: shared.allotments.watch(),
+            asking: None,
             shared,
             chain,
             reader,
@@ -110,9 +133,24 @@ impl Worker {
                     self.progress();
                     continue;
                 }
+                Ok(()) = self.watermark.changed(), if self.caught_up => {
+                    self.advance().await?;
+                    continue;
+                }
+                Ok(()) = self.settled.changed(), if self.asking.is_some() => {
+                    self.take_grant();
+                    continue;
+                }
+                () = tokio::task::yield_now(), if self.caught_up && self.partition.is_sweeping() => {
+                    self.sweep().await?;
+                    continue;
+                }
             };
             self.batch(&batch).await?;
             self.progress();
+            if self.caught_up && self.partition.is_sweeping() {
+                self.sweep().await?;
+            }
             if self.done - self.written >= THROUGH_EVENTS_MAX {
                 self.write_through().await?;
             }
@@ -137,6 +175,8 @@ impl Worker {
             self.caught_up = true;
             // The events that the rest of the log answers are no longer kept.
             self.recovery.finish(&mut self.partition);
+            let due = self.partition.next_due(&self.shared.registry.live());
+            self.shared.dues.set(self.chain.partition(), due);
             metrics.partitions_ready.inc();
             tracing::debug!(partition = self.chain.partition(), "caught up");
         }
@@ -150,7 +190,7 @@ impl Worker {
             self.write_through().await?;
             self.generation = rules.generation().clone();
         }
-        let mut decisions = Vec::new();
+        let mut entries = Vec::new();
         for events in batch.chunks(STEP_EVENTS_MAX) {
             let (inputs, mut refused) = self.decode(events, &rules);
             let started = monotonic_now();
@@ -162,13 +202,16 @@ impl Worker {
             refused.append(&mut output.rejected);
             let through = self.recovery.through();
             Self::refuse(&self.shared, through, events, refused).await?;
-            self.count(&inputs, &output, &rules);
-            decisions.append(&mut output.decisions);
+            self.count_events(&inputs, &rules);
+            self.count(&output);
+            entries.append(&mut output.entries);
             if events.len() == STEP_EVENTS_MAX {
                 tokio::task::yield_now().await;
             }
         }
-        self.commit(&decisions).await?;
+        self.commit(&entries).await?;
+        let due = self.partition.next_due(&rules);
+        self.shared.dues.set(self.chain.partition(), due);
         if let Some(last) = batch.last() {
             // What was decided before this start is read again, and done all the same.
             self.done = self.done.max(last.sequence);
@@ -190,27 +233,33 @@ impl Worker {
         for event in events {
             // What was refused once stays refused, until it is sent again: also when the cause has
             // been mended since, so that state is the same fold at each start.
-            let is_dead = self.shared.known_dead.contains(&event.sequence);
-            if is_dead || event.subject.starts_with(BROADCAST_PREFIX) {
+            let is_broadcast = event.subject.starts_with(BROADCAST_PREFIX);
+            if self.shared.known_dead.contains(&event.sequence) {
                 continue;
             }
-            let stored = Stored {
-                sequence: event.sequence,
-                stored_at: event.stored_at,
-                subject: event.subject.clone(),
-                headers: event
-                    .headers
-                    .iter()
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .collect(),
-                payload: event.payload.clone(),
+            let stored = stored(event);
+            let decoder = &self.shared.decoder;
+            let decoded = if is_broadcast {
+                let broadcast = decoder.decode_broadcast(&stored, rules.schema());
+                broadcast.map(Incoming::Broadcast)
+            } else {
+                decoder.decode(&stored, rules.schema()).map(Incoming::Event)
             };
-            match self.shared.decoder.decode(&stored, rules.schema()) {
-                Ok(decoded) => inputs.push(Input {
+            match decoded {
+                Ok(what) => inputs.push(Input {
                     sequence: event.sequence,
                     stored_at: event.stored_at,
-                    event: decoded,
+                    already: self.recovery.already(event.sequence),
+                    what,
                 }),
+                Err(rejection) if is_broadcast => {
+                    // Every partition reads it; one of them keeps it.
+                    let partition = self.chain.partition();
+                    self.shared.allotments.excuse(event.sequence, partition);
+                    if partition == 0 {
+                        refused.push((event.sequence, rejection));
+                    }
+                }
                 Err(rejection) => refused.push((event.sequence, rejection)),
             }
         }
@@ -258,16 +307,20 @@ impl Worker {
         Ok(())
     }
 
-    fn count(&self, inputs: &[Input], output: &Output, rules: &RuleSet) {
+    fn count_events(&self, inputs: &[Input], rules: &RuleSet) {
         let metrics = &self.shared.metrics;
-        for same in inputs.chunk_by(|a, b| a.event.kind == b.event.kind) {
-            let kind = match same.first().map(|input| &input.event.kind) {
+        for same in inputs.chunk_by(|a, b| a.what.kind() == b.what.kind()) {
+            let kind = match same.first().map(|input| input.what.kind()) {
                 Some(kind) if rules.schema().event_type(kind).is_some() => kind,
                 _ => "other",
             };
             let events = metrics.events.with_label_values(&[kind]);
             events.inc_by(same.len() as u64);
         }
+    }
+
+    fn count(&self, output: &Output) {
+        let metrics = &self.shared.metrics;
         metrics.duplicates.inc_by(output.duplicates);
         metrics.trimmed_windows.inc_by(output.trimmed_windows);
         for ((rule, verdict), times) in &output.verdicts {
@@ -277,13 +330,19 @@ impl Worker {
             metrics.rule_errors.with_label_values(&[rule]).inc();
             self.shared.health.rule_failed(rule, error);
         }
+        for held in &output.quarantined {
+            let quarantines = &metrics.quarantines;
+            quarantines.with_label_values(&[&held.rule]).inc();
+            let health = &self.shared.health;
+            health.rule_quarantined(&held.rule, held.digest, held.until);
+        }
     }
 
-    async fn commit(&mut self, decisions: &[Decision]) -> Result<(), EngineError> {
-        let Some(last) = decisions.last() else {
+    async fn commit(&mut self, entries: &[LogEntry]) -> Result<(), EngineError> {
+        let Some(last) = entries.last() else {
             return Ok(());
         };
-        let writes = decisions.iter().map(write_of).collect();
+        let writes = entries.iter().map(write_of).collect();
         let started = monotonic_now();
         self.chain.commit(writes).await?;
         let metrics = &self.shared.metrics;
@@ -291,8 +350,11 @@ impl Worker {
             .commit_seconds
             .observe(started.elapsed().as_secs_f64());
         let now = now_ms();
+        let decisions: Vec<&Decision> = entries.iter().filter_map(LogEntry::decision).collect();
         for same in decisions.chunk_by(|a, b| a.subject_channel() == b.subject_channel()) {
-            let channel = same.first().map_or("", Decision::subject_channel);
+            let channel = same
+                .first()
+                .map_or("", |decision| decision.subject_channel());
             let committed = metrics.committed.with_label_values(&[channel]);
             committed.inc_by(same.len() as u64);
         }
@@ -302,8 +364,9 @@ impl Worker {
                 .event_to_action_seconds
                 .observe(f64::from(millis) / 1e3);
         }
-        self.done = self.done.max(last.trigger.sequence);
-        self.written = self.written.max(last.trigger.sequence);
+        let after = last.place().after;
+        self.done = self.done.max(after);
+        self.written = self.written.max(after);
         Ok(())
     }
 
@@ -331,16 +394,16 @@ impl Worker {
     }
 }
 
-fn write_of(decision: &Decision) -> LogWrite {
-    LogWrite {
-        channel: decision.subject_channel().to_owned(),
-        id: decision.id.to_string(),
-        kind: log::KIND_ACTION,
-        headers: decision
-            .headers()
-            .into_iter()
-            .map(|(name, value)| (Cow::Borrowed(name), value))
+fn stored(event: &StoredEvent) -> Stored {
+    Stored {
+        sequence: event.sequence,
+        stored_at: event.stored_at,
+        subject: event.subject.clone(),
+        headers: event
+            .headers
+            .iter()
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
-        payload: Bytes::from(decision.to_cloudevent()),
+        payload: event.payload.clone(),
     }
 }

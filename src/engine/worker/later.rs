@@ -1,0 +1,57 @@
+//! What a worker does between events: fire what is due, and take broadcasts to their customers.
+
+use super::{EngineError, Worker};
+use crate::clock::now_ms;
+use crate::partition::Output;
+
+/// Customers of a broadcast that are surveyed or served before events get their turn.
+const SWEEP_CUSTOMERS_MAX: usize = 512;
+
+impl Worker {
+    /// Fires what is due, if every event stored before is known to have been stepped.
+    pub(super) async fn advance(&mut self) -> Result<(), EngineError> {
+        let mark = *self.watermark.borrow_and_update();
+        if self.reader.next_sequence() <= mark.sequence {
+            // Something was stored that has not come yet; its own store time will move the clock.
+            return Ok(());
+        }
+        let rules = self.shared.registry.live();
+        let output = self.partition.advance(mark.at, now_ms(), &rules);
+        let due = self.partition.next_due(&rules);
+        self.shared.dues.set(self.chain.partition(), due);
+        self.finish(output).await
+    }
+
+    /// Takes the broadcast that was begun first a slice further.
+    pub(super) async fn sweep(&mut self) -> Result<(), EngineError> {
+        let rules = self.shared.registry.live();
+        let output = self.partition.sweep(SWEEP_CUSTOMERS_MAX, now_ms(), &rules);
+        if let Some((broadcast, demands)) = self.partition.demands() {
+            self.asking = Some(broadcast);
+            let partition = self.chain.partition();
+            let allotments = &self.shared.allotments;
+            allotments.submit(broadcast, partition, demands);
+            // If this partition was the last, the answer is there.
+            self.take_grant();
+        }
+        let due = self.partition.next_due(&rules);
+        self.shared.dues.set(self.chain.partition(), due);
+        self.finish(output).await
+    }
+
+    pub(super) fn take_grant(&mut self) {
+        let Some(broadcast) = self.asking else {
+            return;
+        };
+        let partition = self.chain.partition();
+        if let Some(granted) = self.shared.allotments.take(broadcast, partition) {
+            self.partition.grant(broadcast, &granted);
+            self.asking = None;
+        }
+    }
+
+    async fn finish(&mut self, output: Output) -> Result<(), EngineError> {
+        self.count(&output);
+        self.commit(&output.entries).await
+    }
+}

@@ -1,0 +1,155 @@
+//! One partition's step: events in, entries for the log out. A pure function of state, rules, events
+//! and the clock it is given: no I/O, no wall clock.
+//!
+//! In the order in which an event meets them: [`step`] applies it, fires what was due before it
+//! ([`timer`]) and asks the rules ([`event`]); [`case`] is what deciding about an event, a timer and a
+//! broadcast ([`sweep`]) have in common; [`note`] puts what was decided into state, the same way
+//! whether it was decided just now or is read from the log; [`output`] is what goes in and comes out.
+
+mod case;
+mod event;
+mod note;
+mod output;
+mod step;
+mod sweep;
+mod timer;
+
+use crate::clock::Millis;
+use crate::partitioning::CustomerId;
+use crate::policy::Quarantine;
+use crate::rules::{Function, Rule, RuleSet};
+use crate::state::{Customer, Customers, JournalLimits, Ledger, Name};
+use jiff::tz::TimeZone;
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+
+pub use output::{
+    ConversionRecord, Input, LogEntry, Logged, LoggedDecision, Output, Place, Quarantined,
+    Silenced, SweepKey, SweepRecord, TimerChange, TimerRecord,
+};
+
+/// The customers of one partition, and how to step them.
+#[derive(Debug)]
+pub struct Partition {
+    customers: Arc<Customers>,
+    limits: JournalLimits,
+    ledger: Arc<Ledger>,
+    quarantine: Arc<Quarantine>,
+    /// Of customers whose profile names none.
+    default_zone: TimeZone,
+    zones: RefCell<HashMap<Name, TimeZone>>,
+    book: Book,
+    /// Every customer of the partition, in the order in which they were first seen.
+    members: Vec<CustomerId>,
+    /// The time zones that profiles name; `None` for those that name none.
+    member_zones: BTreeSet<Option<Name>>,
+    /// Every event up to this sequence has been stepped.
+    position: u64,
+    /// Policy time: nothing that is due up to it is still to come.
+    clock: Option<Millis>,
+    timers: timer::Timers,
+    daily: timer::DailyClock,
+    sweeps: VecDeque<sweep::Sweep>,
+    /// Whether others spend the same budgets at the same time.
+    shares_budgets: bool,
+    /// Whether proposals that did not go out are listed.
+    list_silenced: bool,
+}
+
+impl Partition {
+    /// A partition over a customer map that others may share for other customers.
+    #[must_use]
+    pub fn new(customers: Arc<Customers>, limits: JournalLimits, default_zone: TimeZone) -> Self {
+        Self {
+            customers,
+            limits,
+            ledger: Arc::default(),
+            quarantine: Arc::default(),
+            default_zone,
+            zones: RefCell::default(),
+            book: Book::default(),
+            members: Vec::new(),
+            member_zones: BTreeSet::from([None]),
+            position: 0,
+            clock: None,
+            timers: timer::Timers::default(),
+            daily: timer::DailyClock::default(),
+            sweeps: VecDeque::new(),
+            shares_budgets: false,
+            list_silenced: false,
+        }
+    }
+
+    /// The same, listing proposals that did not go out.
+    #[must_use]
+    pub fn listing_silenced(mut self) -> Self {
+        self.list_silenced = true;
+        self
+    }
+
+    /// The same, spending budgets that other partitions spend too: whoever steps it carries its
+    /// [demands](Partition::demands) to where all of them are weighed together.
+    #[must_use]
+    pub fn sharing(mut self, ledger: Arc<Ledger>, quarantine: Arc<Quarantine>) -> Self {
+        self.ledger = ledger;
+        self.quarantine = quarantine;
+        self.shares_budgets = true;
+        self
+    }
+
+    /// What budgets have spent.
+    #[must_use]
+    pub fn ledger(&self) -> &Arc<Ledger> {
+        &self.ledger
+    }
+
+    fn zone_of(&self, customer: &Customer) -> TimeZone {
+        self.zone(customer.profile.time_zone())
+    }
+
+    fn zone(&self, name: Option<Name>) -> TimeZone {
+        let Some(name) = name else {
+            return self.default_zone.clone();
+        };
+        let (names, default) = (self.customers.names(), &self.default_zone);
+        self.zones
+            .borrow_mut()
+            .entry(name)
+            .or_insert_with(|| TimeZone::get(&names.word(name)).unwrap_or_else(|_| default.clone()))
+            .clone()
+    }
+}
+
+/// The rules of the live generation by the names that state refers to them by.
+#[derive(Debug, Default)]
+struct Book {
+    generation: Option<Arc<str>>,
+    names: HashMap<Arc<str>, Name>,
+    rules: HashMap<Name, Arc<Rule>>,
+    /// Whether any rule has `converted`.
+    asks_conversions: bool,
+}
+
+impl Book {
+    /// Takes over a generation, if it is another one.
+    fn open(&mut self, rules: &RuleSet, customers: &Customers) {
+        if self.generation.as_ref() == Some(rules.generation()) {
+            return;
+        }
+        let names = customers.names();
+        self.generation = Some(rules.generation().clone());
+        self.names.clear();
+        self.rules.clear();
+        for rule in rules.rules() {
+            let name = names.intern(&rule.terms.name);
+            self.names.insert(rule.terms.name.clone(), name);
+            self.rules.insert(name, rule.clone());
+        }
+        self.asks_conversions = rules.rules().iter().any(|r| r.has(Function::Converted));
+    }
+
+    fn name(&self, rule: &Rule) -> Option<Name> {
+        self.names.get(&rule.terms.name).copied()
+    }
+}

@@ -1,0 +1,148 @@
+//! What was decided, put into state: the one way for what was decided just now and for what the log
+//! says.
+
+use super::output::{
+    ConversionRecord, Logged, LoggedDecision, SweepRecord, TimerChange, TimerRecord,
+};
+use super::sweep::Sweep;
+use super::{Partition, SweepKey};
+use crate::action::Next;
+use crate::clock::{DAY, Millis};
+use crate::partitioning::CustomerId;
+use crate::state::{Contact, Customer, DecisionId, Pending};
+
+/// How long contacts are remembered: at least the longest cooldown and cap.
+const CONTACTS_HORIZON: Millis = 400 * DAY;
+
+impl Partition {
+    pub(super) fn note(&mut self, logged: &Logged) {
+        match logged {
+            Logged::Decision(decision) => self.note_decision(decision),
+            Logged::Timer(record) => self.note_timer(record),
+            Logged::Conversion(record) => self.note_conversion(record),
+            Logged::Sweep(record) => self.note_sweep(record),
+        }
+    }
+
+    fn note_decision(&mut self, decision: &LoggedDecision) {
+        let names = self.customers.names();
+        let contact = Contact {
+            id: decision.id,
+            entry: decision.entry,
+            rule: names.intern(&decision.rule),
+            at: decision.at,
+            time: decision.time,
+            variant: names.intern(&decision.variant),
+            channel: names.intern(&decision.channel),
+            step: decision.step,
+            code: decision.code.as_deref().map(|code| names.intern(code)),
+            value: decision.value,
+            cost: decision.cost,
+            holdout: decision.holdout,
+            converted: false,
+            outcomes: Default::default(),
+        };
+        let (entry, next) = (decision.entry, decision.next);
+        self.change(&decision.customer, decision.time, |customer| {
+            customer.contacts.push(contact);
+            customer
+                .contacts
+                .trim(decision.at.saturating_sub(CONTACTS_HORIZON));
+            match next {
+                Some(next) => wait_on(customer, entry, next),
+                None => customer.end(entry),
+            }
+        });
+        if let Some(next) = next {
+            self.timers.push(next.due, &decision.customer, entry);
+        }
+        self.pass(decision.at);
+    }
+
+    fn note_timer(&mut self, record: &TimerRecord) {
+        let Some(id) = CustomerId::new(&record.customer) else {
+            return;
+        };
+        let entry = record.entry;
+        match &record.change {
+            TimerChange::Armed { next, trigger } => {
+                let pending = Pending {
+                    entry,
+                    rule: self.customers.names().intern(&record.rule),
+                    due: next.due,
+                    step: next.step,
+                    wait: next.wait,
+                    entered: record.at,
+                    trigger: trigger.clone(),
+                };
+                self.change(&id, trigger.time, |customer| {
+                    customer.end(entry);
+                    customer.pending.push(pending);
+                });
+                self.timers.push(next.due, &id, entry);
+            }
+            TimerChange::Moved { next, .. } => {
+                self.change(&id, record.at, |customer| wait_on(customer, entry, *next));
+                self.timers.push(next.due, &id, entry);
+            }
+            TimerChange::Ended { .. } => {
+                self.change(&id, record.at, |customer| customer.end(entry));
+            }
+        }
+        self.pass(record.at);
+    }
+
+    fn note_conversion(&mut self, record: &ConversionRecord) {
+        let Some(id) = CustomerId::new(&record.customer) else {
+            return;
+        };
+        self.change(&id, record.time, |customer| {
+            if let Some(contact) = customer.contacts.get_mut(record.decision) {
+                contact.converted = true;
+                let entry = contact.entry;
+                customer.end(entry);
+            }
+        });
+        self.pass(record.at);
+    }
+
+    fn note_sweep(&mut self, record: &SweepRecord) {
+        let known = self.sweeps.iter().position(|s| s.key == record.key);
+        match (known, record.done) {
+            (Some(at), true) => {
+                self.sweeps.remove(at);
+            }
+            // A broadcast is begun by its event.
+            (None, false) => {
+                if let SweepKey::Daily { .. } = record.key {
+                    self.sweeps.push_back(Sweep::daily(&record.key));
+                }
+            }
+            (Some(_), false) | (None, true) => {}
+        }
+        self.pass(record.at);
+    }
+
+    fn change(&mut self, id: &CustomerId, seen: Millis, change: impl FnOnce(&mut Customer)) {
+        let mut is_new = false;
+        self.customers.update(
+            id,
+            || {
+                is_new = true;
+                Customer::new(seen)
+            },
+            change,
+        );
+        if is_new {
+            self.members.push(id.clone());
+        }
+    }
+}
+
+fn wait_on(customer: &mut Customer, entry: DecisionId, next: Next) {
+    if let Some(pending) = customer.pending.iter_mut().find(|p| p.entry == entry) {
+        pending.due = next.due;
+        pending.step = next.step;
+        pending.wait = next.wait;
+    }
+}

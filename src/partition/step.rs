@@ -1,0 +1,131 @@
+//! Stepping: events in the order of the stream, and the clock between them.
+
+use super::Partition;
+use super::output::{Input, Logged, Output};
+use super::sweep::Sweep;
+use crate::clock::Millis;
+use crate::decode::{Reason, Rejection};
+use crate::event::{Event, Facts, Incoming, Occasion};
+use crate::rules::RuleSet;
+use crate::state::{Applied, Customer};
+use std::sync::Arc;
+
+impl Partition {
+    /// Steps a batch in order: fires what was due before each event, applies the event, and decides.
+    /// `now` is the wall clock, against which only freshness is measured.
+    pub fn step(&mut self, batch: &[Input], now: Millis, rules: &RuleSet) -> Output {
+        self.book.open(rules, &self.customers);
+        let mut output = Output::default();
+        for input in batch {
+            // What arrives at the very time at which something is due arrives after it.
+            self.fire_until(input.stored_at, now, rules, &mut output);
+            self.arrive(input);
+            match &input.what {
+                Incoming::Event(event) => {
+                    if let Some((customer, index)) = self.apply(event, input.sequence, &mut output)
+                    {
+                        self.decide(input, event, customer, index, now, rules, &mut output);
+                    }
+                }
+                Incoming::Broadcast(occasion) => self.begin_broadcast(occasion, input),
+            }
+        }
+        output
+    }
+
+    /// Steps one event without deciding: it was decided before, as the log says.
+    pub fn fold(&mut self, input: &Input) -> Output {
+        let mut output = Output::default();
+        self.arrive(input);
+        match &input.what {
+            Incoming::Event(event) => {
+                self.apply(event, input.sequence, &mut output);
+            }
+            // Until the log says that it was done with, it is not.
+            Incoming::Broadcast(occasion) => self.begin_broadcast(occasion, input),
+        }
+        output
+    }
+
+    /// Takes an entry of the log.
+    pub fn fold_logged(&mut self, logged: &Logged) {
+        self.note(logged);
+    }
+
+    /// Moves the clock on: fires what is due up to `to`.
+    pub fn advance(&mut self, to: Millis, now: Millis, rules: &RuleSet) -> Output {
+        self.book.open(rules, &self.customers);
+        let mut output = Output::default();
+        self.fire_until(to, now, rules, &mut output);
+        output
+    }
+
+    /// When something is due next. What was ended since may still be counted.
+    #[must_use]
+    pub fn next_due(&mut self, rules: &RuleSet) -> Option<Millis> {
+        let daily = self.next_daily(rules);
+        [self.timers.next_due(), daily].into_iter().flatten().min()
+    }
+
+    fn arrive(&mut self, input: &Input) {
+        self.position = self.position.max(input.sequence);
+        self.pass(input.stored_at);
+    }
+
+    /// Policy time has come to `at`.
+    pub(super) fn pass(&mut self, at: Millis) {
+        self.clock = Some(self.clock.map_or(at, |clock| clock.max(at)));
+    }
+
+    fn apply(
+        &mut self,
+        event: &Event,
+        sequence: u64,
+        output: &mut Output,
+    ) -> Option<(Arc<Customer>, usize)> {
+        let mut is_new = false;
+        let (customer, applied) = self.customers.update(
+            &event.customer,
+            || {
+                is_new = true;
+                Customer::new(event.time)
+            },
+            |customer| customer.apply(event, self.customers.names(), self.limits),
+        );
+        if is_new {
+            self.members.push(event.customer.clone());
+        }
+        if matches!(event.facts, Facts::Profile(_)) {
+            self.member_zones.insert(customer.profile.time_zone());
+        }
+        match applied {
+            Applied::At(index) => Some((customer, index)),
+            Applied::Duplicate => {
+                output.duplicates += 1;
+                None
+            }
+            Applied::TooOld(edge) => {
+                let detail = format!(
+                    "`time` lies before {}, up to which this customer's journal was trimmed",
+                    crate::clock::format_rfc3339(edge)
+                );
+                output
+                    .rejected
+                    .push((sequence, Rejection::new(Reason::TooOld, detail)));
+                None
+            }
+        }
+    }
+
+    /// Puts what is to be committed from `first` on into state.
+    pub(super) fn settle(&mut self, output: &Output, first: usize) {
+        for entry in &output.entries[first..] {
+            self.note(&entry.logged());
+        }
+    }
+
+    fn begin_broadcast(&mut self, occasion: &Occasion, input: &Input) {
+        let sweep = Sweep::broadcast(occasion, input.sequence, input.stored_at);
+        self.sweeps.push_back(sweep);
+    }
+}

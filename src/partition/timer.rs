@@ -1,0 +1,296 @@
+//! What is due: delays, steps, the ends of quiet hours, and the daily triggers.
+
+use super::case::{Case, Origin, Purse, Said, Utterance, quiet_until};
+use super::output::{Output, SweepKey, TimerChange};
+use super::{LogEntry, Partition, Place, TimerRecord};
+use crate::action::{Next, Verdict};
+use crate::clock::Millis;
+use crate::partitioning::CustomerId;
+use crate::policy;
+use crate::rules::{EventView, Rule, RuleSet, Standing, Subject};
+use crate::state::{DecisionId, Pending, Wait};
+use crate::terms::DAILY;
+use jiff::civil::Time;
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, BinaryHeap};
+use std::sync::Arc;
+
+/// One that waits, by when it is due. Those due at the same time come by customer and journey, so that
+/// everybody fires them in the same order.
+type Due = Reverse<(Millis, CustomerId, DecisionId)>;
+
+/// Everything that waits in a partition, the earliest first. What was ended or moved since stays here
+/// until its time comes, and is passed over then: ending it costs nothing.
+#[derive(Debug, Default)]
+pub(super) struct Timers(BinaryHeap<Due>);
+
+impl Timers {
+    pub(super) fn push(&mut self, due: Millis, customer: &CustomerId, entry: DecisionId) {
+        self.0.push(Reverse((due, customer.clone(), entry)));
+    }
+
+    pub(super) fn next_due(&self) -> Option<Millis> {
+        self.0.peek().map(|Reverse((due, _, _))| *due)
+    }
+
+    fn pop_due(&mut self, until: Millis) -> Option<(Millis, CustomerId, DecisionId)> {
+        self.next_due().filter(|due| *due <= until)?;
+        self.0.pop().map(|Reverse(due)| due)
+    }
+}
+
+/// When the daily triggers come next, and which.
+#[derive(Debug, Default)]
+pub(super) struct DailyClock {
+    /// The generation and the number of time zones that `next` was computed for.
+    seen: Option<(Arc<str>, usize)>,
+    next: Option<(Millis, Vec<SweepKey>)>,
+}
+
+impl Partition {
+    /// Fires what is due up to `until`, in the order of time.
+    pub(super) fn fire_until(
+        &mut self,
+        until: Millis,
+        now: Millis,
+        rules: &RuleSet,
+        output: &mut Output,
+    ) {
+        loop {
+            let daily = self.next_daily(rules).filter(|due| *due <= until);
+            let timer = self.timers.next_due().filter(|due| *due <= until);
+            match (timer, daily) {
+                (timer, Some(due)) if timer.is_none_or(|timer| due <= timer) => {
+                    self.pass(due);
+                    self.begin_daily(now, rules, output);
+                }
+                (Some(due), _) => {
+                    self.pass(due);
+                    if let Some((due, id, entry)) = self.timers.pop_due(until) {
+                        self.fire(due, &id, entry, now, rules, output);
+                    }
+                }
+                (None, _) => break,
+            }
+        }
+        self.pass(until);
+    }
+
+    /// When the next daily triggers come after the clock.
+    pub(super) fn next_daily(&mut self, rules: &RuleSet) -> Option<Millis> {
+        let clock = self.clock?;
+        let zones = self.member_zones.len();
+        let is_current = self.daily.seen.as_ref().is_some_and(|(generation, seen)| {
+            // Until the clock reaches them, they stay the next.
+            let ahead = self.daily.next.as_ref().is_none_or(|(due, _)| *due > clock);
+            generation == rules.generation() && *seen == zones && ahead
+        });
+        if !is_current {
+            self.daily.next = self.find_daily(clock, rules);
+            self.daily.seen = Some((rules.generation().clone(), zones));
+        }
+        self.daily.next.as_ref().map(|(due, _)| *due)
+    }
+
+    /// The earliest daily triggers after the clock: several if time zones agree.
+    fn find_daily(&self, clock: Millis, rules: &RuleSet) -> Option<(Millis, Vec<SweepKey>)> {
+        let times: BTreeSet<Time> = rules.daily_times().collect();
+        let mut next: Option<(Millis, Vec<SweepKey>)> = None;
+        for time in times {
+            for zone in &self.member_zones {
+                let Some((due, day)) = policy::daily_due(time, clock, &self.zone(*zone)) else {
+                    continue;
+                };
+                if next.as_ref().is_some_and(|(earliest, _)| *earliest < due) {
+                    continue;
+                }
+                let key = SweepKey::Daily {
+                    date: day.to_string(),
+                    time: time.strftime("%H:%M").to_string(),
+                    zone: zone.map(|name| (&*self.customers.names().word(name)).into()),
+                    due,
+                };
+                match &mut next {
+                    Some((earliest, keys)) if *earliest == due => keys.push(key),
+                    _ => next = Some((due, vec![key])),
+                }
+            }
+        }
+        // By their words: the order of names depends on who came first.
+        next.map(|(due, mut keys)| {
+            keys.sort();
+            (due, keys)
+        })
+    }
+
+    fn begin_daily(&mut self, now: Millis, rules: &RuleSet, output: &mut Output) {
+        let Some((due, keys)) = self.daily.next.take() else {
+            return;
+        };
+        self.daily.seen = None;
+        let age = now.saturating_sub(due);
+        let listening = rules.listening(DAILY);
+        // After an outage, what was missed is not made up for: no need to write it down.
+        if listening.iter().any(|rule| age <= rule.terms.fresh) {
+            for key in keys {
+                self.begin_sweep(key, due, output);
+            }
+        }
+    }
+
+    fn fire(
+        &mut self,
+        due: Millis,
+        id: &CustomerId,
+        entry: DecisionId,
+        now: Millis,
+        rules: &RuleSet,
+        output: &mut Output,
+    ) {
+        let Some(customer) = self.customers.get(id.as_str()) else {
+            return;
+        };
+        let Some(pending) = customer.pending(entry).filter(|p| p.due == due).cloned() else {
+            return;
+        };
+        let first = output.entries.len();
+        let customers = self.customers.clone();
+        let occasion = pending.trigger.occasion();
+        let view = EventView::new(&occasion, Some(id));
+        let entries = customer.journal.entries();
+        let standing = Standing {
+            id,
+            customer: &customer,
+            customers: &customers,
+            time: due,
+            index: entries.partition_point(|entry| entry.time <= due),
+        };
+        let moment = rules.moment(Subject::View(&view), standing);
+        let mut case = Case {
+            origin: Origin::Occasion(&occasion, pending.trigger.sequence),
+            id,
+            customer: &customer,
+            rules,
+            moment: &moment,
+            at: due,
+            time: due,
+            now,
+            purse: Purse::Ledger,
+            output,
+        };
+        case.ring(self, &pending);
+        if moment.crossed_trimmed_edge() {
+            output.trimmed_windows += 1;
+        }
+        drop(moment);
+        drop(customer);
+        self.settle(output, first);
+    }
+}
+
+impl Case<'_> {
+    /// Something is due: looks at it again, and says it or not.
+    fn ring(&mut self, partition: &Partition, pending: &Pending) {
+        let Some(rule) = partition.book.rules.get(&pending.rule).cloned() else {
+            let name = partition.customers.names().word(pending.rule);
+            self.gone(partition, &name, pending);
+            return;
+        };
+        let following = self.following(&rule, pending);
+        let say = Utterance {
+            entry: pending.entry,
+            step: pending.step,
+            next: following,
+        };
+        let said = match self.recheck(partition, &rule, pending) {
+            Some(verdict) => Said::Verdict(verdict),
+            None => self.speak(partition, &rule, say),
+        };
+        let (verdict, change) = match said {
+            // The decision itself says what comes next.
+            Said::Verdict(verdict @ (Verdict::Sent | Verdict::Holdout)) => (verdict, None),
+            Said::Deferred(until) => (
+                Verdict::Deferred,
+                Some(moved(quiet_until(pending.step, until), Verdict::Deferred)),
+            ),
+            Said::Verdict(verdict) => (
+                verdict,
+                Some(match following {
+                    Some(next) => moved(next, verdict),
+                    None => TimerChange::Ended {
+                        verdict: verdict.word().to_owned(),
+                    },
+                }),
+            ),
+        };
+        if let Some(change) = change {
+            self.change_timer(partition, &rule, pending.entry, change);
+        }
+        self.conclude(partition, &rule, pending.step, verdict);
+    }
+
+    /// What is due of a journey after this.
+    fn following(&self, rule: &Rule, pending: &Pending) -> Option<Next> {
+        let Origin::Occasion(trigger, _) = self.origin else {
+            return None;
+        };
+        let from = pending.step + 1;
+        let next = policy::next_step(&rule.terms, trigger, from, self.at);
+        next.map(|(step, due)| Next {
+            step,
+            due,
+            wait: Wait::Step,
+        })
+    }
+
+    /// Why it is not said after all, before the contact policy is asked.
+    fn recheck(
+        &mut self,
+        partition: &Partition,
+        rule: &Rule,
+        pending: &Pending,
+    ) -> Option<Verdict> {
+        if let Some(verdict) = self.hold(partition, rule) {
+            return Some(verdict);
+        }
+        if self.now.saturating_sub(self.at) > rule.terms.fresh {
+            return Some(Verdict::Stale);
+        }
+        // The first step of a journey was asked about by `when`, at the same time.
+        if pending.step == 0 && pending.wait == Wait::Step {
+            return None;
+        }
+        match self.rules.still(rule, self.moment) {
+            Ok(still) => {
+                partition.quarantine.succeeded(&rule.terms.name);
+                (!still).then_some(Verdict::Still)
+            }
+            Err(error) => Some(self.fail(partition, rule, error)),
+        }
+    }
+
+    /// The rule is no longer there: what it waited for has ended.
+    fn gone(&mut self, partition: &Partition, rule: &Arc<str>, pending: &Pending) {
+        let record = TimerRecord {
+            entry: pending.entry,
+            customer: self.id.as_str().into(),
+            rule: rule.clone(),
+            at: self.at,
+            change: TimerChange::Ended {
+                verdict: "rule_gone".to_owned(),
+            },
+            place: Place {
+                after: partition.position,
+                part: None,
+            },
+        };
+        self.output.entries.push(LogEntry::Timer(record));
+    }
+}
+
+fn moved(next: Next, verdict: Verdict) -> TimerChange {
+    TimerChange::Moved {
+        next,
+        verdict: verdict.word().to_owned(),
+    }
+}
