@@ -1,7 +1,7 @@
 //! What customers did before the start, so that windows have something in them.
 
 use super::amount::YUAN;
-use super::customer::Attachment;
+use super::customer::{Attachment, Basket};
 use super::occasions::{bill_payment, login};
 use super::simulation::{Moment, SimulatedEvent, Simulation};
 use super::stories::{card_payment, own_account_elsewhere};
@@ -28,9 +28,11 @@ const OPEN_PERMILLE: u32 = 60;
 const OPEN_MS: (i64, i64) = (4_000, 40_000);
 /// Ten minutes after a basket was left it is asked for; a day after a salary arrived, too.
 const BASKET_WAITS_MS: i64 = 600_000;
-/// How many of a thousand of the salaried ride to work, and how often they did lately.
-const COMMUTERS_PERMILLE: u32 = 150;
+/// How many of a thousand of the salaried ride to work, of students buy a coffee between all lectures,
+/// and how often they did lately.
+const CREATURES_OF_HABIT_PERMILLE: u32 = 250;
 const RIDES: u32 = 9;
+const COFFEES: u32 = 11;
 
 /// One thing that somebody did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +48,8 @@ enum Deed {
     Bill,
     /// Rode to work.
     Ride,
+    /// Had a coffee, and paid it from our account.
+    Coffee,
     /// More than came in was moved to the own account elsewhere.
     Left,
     /// A salary that arrived nearly a day before the start.
@@ -95,8 +99,13 @@ impl Simulation {
                 deeds.push((self.settings.start - day * DAY_MS, Deed::Left));
             }
         }
-        if persona.name == "salaried" && self.random.chance(COMMUTERS_PERMILLE) {
-            deeds.extend((0..RIDES).map(|_| (self.day_in(0), Deed::Ride)));
+        if self.random.chance(CREATURES_OF_HABIT_PERMILLE) {
+            let (times, deed) = match persona.name {
+                "salaried" => (RIDES, Deed::Ride),
+                "student" => (COFFEES, Deed::Coffee),
+                _ => (0, Deed::Paid),
+            };
+            deeds.extend((0..times).map(|_| (self.day_in(0), deed)));
         }
         if self.customers[slot].attachment == Attachment::Asleep {
             let woke = self.settings.start - ASLEEP_DAYS * DAY_MS;
@@ -190,12 +199,16 @@ impl Simulation {
                     events.push(self.book(slot, &movement, time, Moment::History));
                 }
             }
-            Deed::Paid | Deed::Ride => {
+            Deed::Paid | Deed::Ride | Deed::Coffee => {
                 let number = self.next_basket();
                 let customer = &self.customers[slot];
                 let random = &mut self.random;
                 let mut basket = match deed {
                     Deed::Ride => customer.fill_basket_with("transport", number, random),
+                    Deed::Coffee => Basket {
+                        tender: "own_account",
+                        ..customer.fill_basket_with("coffee", number, random)
+                    },
                     _ => customer.fill_basket(number, random),
                 };
                 basket.tender = customer.tender_for(&basket);

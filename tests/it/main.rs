@@ -18,5 +18,6 @@ mod nats_layer;
 mod refused;
 mod reload;
 mod sandbox;
+mod scenes;
 mod tidy;
 mod windows;
