@@ -69,6 +69,8 @@ struct Outcome {
     untested: Vec<String>,
     coverage: Option<Vec<Coverage>>,
     mutants: Option<Mutants>,
+    /// They were asked for, but tests failed without them.
+    mutants_skipped: bool,
 }
 
 impl Outcome {
@@ -192,7 +194,8 @@ impl Test {
             outcome.coverage = Some(all.collect());
         }
         // Alterations are told from the rules only by tests that pass on the rules.
-        if self.mutants && outcome.is_good() {
+        outcome.mutants_skipped = self.mutants && !outcome.is_good();
+        if self.mutants && !outcome.mutants_skipped {
             let covers = |rule: &str| place.covers(rule);
             let mutation = Mutation::new(&files, workplace, covers);
             outcome.mutants = Some(Mutants::run(&mutation, self.min_score));

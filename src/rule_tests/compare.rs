@@ -1,7 +1,7 @@
 //! What was expected beside what was found, line by line.
 
 use super::document::{Content, Item, Span, Table};
-use super::model::{Expectation, Expected, Said};
+use super::model::{Expectation, Expected, Said, Step};
 use super::play::Found;
 use crate::action::{Decision, Verdict};
 use crate::event::Value;
@@ -27,13 +27,28 @@ pub struct Row {
 /// The word for what is not there.
 const ABSENT: &str = "nothing";
 
-/// Whether what was found is what was expected.
-pub(super) fn agrees(expectation: &Expectation, found: &Found) -> bool {
-    rows(expectation, found).iter().all(|row| row.agrees)
+/// Compares a step line by line; every line that the test lays down is there.
+pub(super) fn rows(step: &Step, found: &Found) -> Vec<Row> {
+    let mut rows = step
+        .expect
+        .as_ref()
+        .map_or_else(Vec::new, |e| expected_rows(e, found));
+    if let Some((expected, span)) = &step.converted {
+        let converted = found.conversions > 0;
+        let (wanted, was) = (expected.to_string(), converted.to_string());
+        push(
+            &mut rows,
+            "converted",
+            wanted,
+            was,
+            *expected == converted,
+            span,
+        );
+    }
+    rows
 }
 
-/// Compares line by line; every line that the test lays down is there.
-pub(super) fn rows(expectation: &Expectation, found: &Found) -> Vec<Row> {
+fn expected_rows(expectation: &Expectation, found: &Found) -> Vec<Row> {
     let mut rows = Vec::new();
     let span = &expectation.span;
     match &expectation.what {

@@ -95,6 +95,16 @@ impl Case<'_> {
         let silence_expected = self.step.expect.as_ref().is_some_and(|expectation| {
             matches!(expectation.what, Expected::Nothing | Expected::Silence(_))
         });
+        if let Some((expected, _)) = &self.step.converted {
+            match (expected, self.found.conversions > 0) {
+                (true, false) => reasons.extend(self.denied(Function::Converted)),
+                (false, true) => reasons.extend(self.held(Function::Converted)),
+                _ => {}
+            }
+        }
+        if self.step.expect.is_none() {
+            return reasons;
+        }
         if !self.found.decisions.is_empty() {
             if silence_expected {
                 reasons.extend(self.said());
@@ -143,16 +153,21 @@ impl Case<'_> {
     }
 
     /// Which part of a condition said no, and what in the functions that it called did.
-    fn denied(&self, function: Function) -> Vec<Reason> {
-        let Some(function) = self.probes.function(&self.rule.file, function.name()) else {
+    fn denied(&self, name: Function) -> Vec<Reason> {
+        let Some(function) = self.probes.function(&self.rule.file, name.name()) else {
             return Vec::new();
         };
         let marks = self.last_asked(function);
         let own = |mark: &&Mark| matches!(mark, Mark::Held(site, false) if self.probes.sites[*site].function == function);
         let Some(end) = marks.iter().position(|mark| own(&mark)) else {
+            let text = if marks.is_empty() {
+                "it was not asked"
+            } else {
+                "it returned before its last line"
+            };
             return vec![Reason::of_rule(
                 self.rule,
-                "`when` returned early".to_owned(),
+                format!("`{}`: {text}", name.name()),
             )];
         };
         let is_own_yes = |mark: &Mark| matches!(mark, Mark::Held(site, true) if self.probes.sites[*site].function == function);

@@ -75,6 +75,8 @@ pub(super) struct Step {
     /// What became of the last action: the word behind `offer.`.
     pub(super) outcome: Option<(String, Span)>,
     pub(super) expect: Option<Expectation>,
+    /// Whether what happens is what an earlier action was for.
+    pub(super) converted: Option<(bool, Span)>,
     pub(super) span: Span,
 }
 

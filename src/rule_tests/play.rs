@@ -16,6 +16,8 @@ pub(super) struct Found {
     pub(super) decisions: Vec<Decision>,
     /// How often it got each verdict.
     pub(super) verdicts: BTreeMap<Verdict, u64>,
+    /// How many of its earlier decisions the events were what they were for.
+    pub(super) conversions: usize,
     /// What it failed with.
     pub(super) errors: Vec<RuleError>,
     /// Events of the test that were refused, and where they stand.
@@ -121,6 +123,8 @@ impl Player<'_> {
             .into_iter()
             .filter(|(rule, _)| **rule == *self.rule);
         found.errors.extend(errors.map(|(_, error)| error));
+        let conversions = line.conversions.iter();
+        found.conversions += conversions.filter(|rule| ***rule == *self.rule).count();
         for decision in line.decisions {
             if *decision.rule == *self.rule {
                 self.last = Some(decision.id.to_string());

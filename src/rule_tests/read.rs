@@ -30,7 +30,7 @@ const CUSTOMER_KEYS: [&str; 7] = [
     "first_seen",
 ];
 const EVENT_KEYS: [&str; 7] = ["use", "type", "data", "at", "ago", "id", "source"];
-const THEN_KEYS: [&str; 4] = ["after", "event", "outcome", "expect"];
+const THEN_KEYS: [&str; 5] = ["after", "event", "outcome", "expect", "converted"];
 
 impl TestFile {
     /// Reads a test file.
@@ -163,7 +163,10 @@ impl Reader<'_, '_> {
         let policy = self.faults.text(table, "policy");
         let policy = policy.or_else(|| self.faults.text(self.file, "policy"));
         let steps = self.steps(table, span, now);
-        if steps.iter().all(|step| step.expect.is_none()) {
+        if steps
+            .iter()
+            .all(|step| step.expect.is_none() && step.converted.is_none())
+        {
             self.faults.add(
                 span,
                 "the test expects nothing in particular",
@@ -310,6 +313,7 @@ impl Reader<'_, '_> {
                 .get("event")
                 .and_then(|item| self.happening(item, now)),
             outcome: None,
+            converted: None,
             expect: table
                 .get("expect")
                 .and_then(|item| expectation(self.faults, item)),
@@ -339,6 +343,7 @@ impl Reader<'_, '_> {
                 after,
                 event: event.and_then(|event| self.happening(event, now.saturating_add(after))),
                 outcome: self.outcome(then),
+                converted: self.faults.boolean(then, "converted"),
                 expect: then
                     .get("expect")
                     .and_then(|item| expectation(self.faults, item)),

@@ -20,6 +20,9 @@ use jiff::tz::TimeZone;
 /// fails that often with a probability of 10⁻⁸⁷.
 const CUSTOMERS_TRIED_MAX: u32 = 20_000;
 
+/// The event by which the customer of a test becomes known.
+const PROFILE: &str = "customer.profile";
+
 /// What the configuration says that rules and tests depend on.
 #[derive(Clone, Debug)]
 pub struct Environment {
@@ -213,9 +216,12 @@ fn stage(test: &Test, rule: &Rule, customer: CustomerId, environment: &Environme
         .first()
         .map_or(test.now, |event| event.time)
         .min(test.now);
+    // A rule that answers profiles answers this one too: long ago, so that it has been forgotten.
+    let answers_profiles = rule.terms.on.iter().any(|kind| &**kind == PROFILE);
+    let known_for = if answers_profiles { 100 * DAY } else { MINUTE };
     let profile = Happening {
-        time: test.customer.first_seen.unwrap_or(first - MINUTE),
-        kind: "customer.profile".to_owned(),
+        time: test.customer.first_seen.unwrap_or(first - known_for),
+        kind: PROFILE.to_owned(),
         data: test.customer.profile.clone(),
         id: Some("profile".to_owned()),
         source: None,

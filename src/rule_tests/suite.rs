@@ -150,10 +150,9 @@ impl<'a> Prepared<'a> {
                 &self.file.rule,
                 self.environment,
                 |step, found| {
-                    passed = is_sound(&found)
-                        && step
-                            .and_then(|step| ready.test.steps[step].expect.as_ref())
-                            .is_none_or(|expectation| compare::agrees(expectation, &found));
+                    let rows = step.map(|step| compare::rows(&ready.test.steps[step], &found));
+                    let agrees = rows.is_none_or(|rows| rows.iter().all(|row| row.agrees));
+                    passed = is_sound(&found) && agrees;
                     passed
                 },
             );
@@ -245,8 +244,8 @@ fn failure(
         &file.rule,
         prepared.environment,
         |step, found| {
-            let expectation = step.and_then(|step| test.steps[step].expect.as_ref());
-            let rows = expectation.map_or_else(Vec::new, |e| compare::rows(e, &found));
+            let rows = step.map(|step| compare::rows(&test.steps[step], &found));
+            let rows = rows.unwrap_or_default();
             let faults = unsound(file, test, step, &found);
             if faults.is_empty() && rows.iter().all(|row| row.agrees) {
                 return true;

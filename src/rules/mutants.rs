@@ -4,7 +4,8 @@
 //!
 //! Left out, since nothing could notice them: a part `x != ()` taken out beside a comparison of `x`,
 //! which is false for `()` anyway; another text for a member of an `in [ … ]` list, which is the
-//! same as taking it out; and whatever gives the same text twice.
+//! same as taking it out; another of `spend`, `average` and `largest` where it is compared with 0,
+//! which differ only by refunds there; and whatever gives the same text twice.
 
 use super::functions::{Condition, Script};
 use super::set::RuleSet;
@@ -357,6 +358,12 @@ impl<'a> Mutator<'a> {
         let is_member = at > 0 && self.script.word(at - 1) == ".";
         if self.script.word(at + 1) == "(" {
             let sibling = SIBLINGS.iter().find(|(name, _)| is_member && *name == word);
+            let closing = self.script.closing(at + 1);
+            let is_against_zero = self.script.word(closing + 2) == "0"
+                && matches!(self.script.word(closing + 1), "==" | "!=" | ">" | "<=");
+            if is_against_zero && matches!(word, "spend" | "average" | "largest") {
+                return;
+            }
             let other = match word {
                 "min" if !is_member => Some("max"),
                 "max" if !is_member => Some("min"),

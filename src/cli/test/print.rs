@@ -85,6 +85,9 @@ impl Printer {
                 coverage.len()
             );
         }
+        if outcome.mutants_skipped {
+            println!(" Mutants  not run: first make the tests pass");
+        }
         if let Some(mutants) = &outcome.mutants {
             let least = mutants
                 .min_score
