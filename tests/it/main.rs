@@ -21,6 +21,7 @@ mod refused;
 mod reload;
 mod rule_tests;
 mod sandbox;
+mod scenes;
 mod tidy;
 mod tutorial;
 mod waiting;
