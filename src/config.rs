@@ -30,6 +30,8 @@ pub struct Config {
     pub through_interval: Millis,
     /// `rules.folder`.
     pub rules: PathBuf,
+    /// `rules.require_tests_pass`: rules whose tests fail do not go live.
+    pub require_tests_pass: bool,
     /// `data.folder`: for checkpoints, of which this version keeps none.
     pub data: PathBuf,
     /// `http.address`.
@@ -80,6 +82,7 @@ impl Config {
             batch_events_max: size(reader.whole("engine.batch_events_max", 4_000, 1, 10_000)),
             through_interval: reader.whole("engine.through_interval_s", 60, 1, 3_600) * SECOND,
             rules: reader.text("rules.folder", "rules").into(),
+            require_tests_pass: reader.boolean("rules.require_tests_pass", true),
             data: reader.text("data.folder", "data").into(),
             http: reader
                 .parsed(

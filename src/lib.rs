@@ -14,7 +14,7 @@
 //! 5. [`nats`] commits the decisions on the partition's chain.
 //!
 //! Around them: [`engine`] wires and owns the tasks, [`registry`] swaps generations of rules,
-//! [`replay`] runs the same step offline, [`simulate`] makes traffic, [`http`], [`telemetry`] and
+//! [`replay`] runs the same step offline, [`rule_tests`] plays tests of rules on it, [`simulate`] makes traffic, [`http`], [`telemetry`] and
 //! [`health`] show what is going on, [`config`] and [`cli`] take orders, and [`clock`] is the only
 //! place that knows what time it is.
 
@@ -35,6 +35,7 @@ pub mod partitioning;
 pub mod policy;
 pub mod registry;
 pub mod replay;
+pub mod rule_tests;
 pub mod rules;
 pub mod schema;
 pub mod simulate;

@@ -106,6 +106,14 @@ impl Rates {
         }
     }
 
+    /// The same table with more rates, which go before those it has.
+    #[must_use]
+    pub fn with(&self, more: impl IntoIterator<Item = (String, Decimal)>) -> Self {
+        let mut table = self.table.clone();
+        table.extend(more);
+        Self::new(self.base.clone(), table)
+    }
+
     /// The base currency's ISO 4217 code.
     #[must_use]
     pub fn base(&self) -> &str {

@@ -3,6 +3,7 @@
 mod watch;
 
 use crate::clock::{Millis, now_ms};
+use crate::rule_tests::{Environment, Workplace, gate};
 use crate::rules::{Diagnostic, RuleSet, Sources, SourcesError, render};
 use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
@@ -57,6 +58,33 @@ pub struct Fault {
     pub text: String,
 }
 
+/// What rules must pass, beside being sound, before they go live.
+#[derive(Clone, Debug, Default)]
+pub struct Demands {
+    /// Their tests, played with this configuration; `None` if tests are not asked.
+    pub tests: Option<Environment>,
+}
+
+impl Demands {
+    /// What is wrong with a rule set, of which `before` passed in an earlier form.
+    fn faults(
+        &self,
+        sources: &Sources,
+        set: &RuleSet,
+        before: Option<&Sources>,
+    ) -> Vec<Diagnostic> {
+        let Some(environment) = &self.tests else {
+            return Vec::new();
+        };
+        let workplace = Workplace {
+            sources,
+            set,
+            environment,
+        };
+        gate(workplace, before)
+    }
+}
+
 /// The live generation and what is wrong with the next one.
 #[derive(Debug)]
 pub struct RuleRegistry {
@@ -66,6 +94,9 @@ pub struct RuleRegistry {
     fault: Mutex<Option<Arc<Fault>>>,
     /// The files that were looked at last, live or faulty.
     seen: Mutex<Sources>,
+    /// The files that are live.
+    passed: Mutex<Sources>,
+    demands: Demands,
     metrics: Arc<Metrics>,
 }
 
@@ -74,15 +105,24 @@ impl RuleRegistry {
     ///
     /// # Errors
     /// When the folder cannot be read or a file is faulty: there is no good generation to fall back to.
-    pub fn open(folder: &Path, metrics: Arc<Metrics>) -> Result<Arc<Self>, RegistryError> {
+    pub fn open(
+        folder: &Path,
+        metrics: Arc<Metrics>,
+        demands: Demands,
+    ) -> Result<Arc<Self>, RegistryError> {
         let sources = Sources::read(folder).map_err(|source| RegistryError::Sources {
             folder: folder.to_owned(),
             source,
         })?;
-        let set = RuleSet::compile(&sources).map_err(|faults| RegistryError::Faulty {
+        let faulty = |faults| RegistryError::Faulty {
             folder: folder.to_owned(),
             faults,
-        })?;
+        };
+        let set = RuleSet::compile(&sources).map_err(faulty)?;
+        let failed = demands.faults(&sources, &set, None);
+        if !failed.is_empty() {
+            return Err(faulty(failed));
+        }
         metrics.rules.set(count(&set));
         tracing::info!(
             generation = %set.generation(),
@@ -95,7 +135,9 @@ impl RuleRegistry {
             live: ArcSwap::from_pointee(set),
             live_since: Mutex::new(now_ms()),
             fault: Mutex::new(None),
-            seen: Mutex::new(sources),
+            seen: Mutex::new(sources.clone()),
+            passed: Mutex::new(sources),
+            demands,
             metrics,
         }))
     }
@@ -138,39 +180,57 @@ impl RuleRegistry {
         {
             let mut seen = lock(&self.seen);
             if *seen == sources {
-                // Unchanged, or changed back to what is live while a fault was shown.
-                if self.live.load().generation() == &sources.generation() {
+                // A folder that could not be read for a while is as it was.
+                if *lock(&self.passed) == sources {
                     self.clear_fault();
                 }
                 return false;
             }
             *seen = sources.clone();
         }
-        match RuleSet::compile(&sources) {
+        let before = lock(&self.passed).clone();
+        let set = RuleSet::compile(&sources).and_then(|set| {
+            let failed = self.demands.faults(&sources, &set, Some(&before));
+            if failed.is_empty() {
+                Ok(set)
+            } else {
+                Err(failed)
+            }
+        });
+        match set {
             Err(faults) => {
                 let text = render(&faults);
                 self.refuse(faults, text);
                 false
             }
             Ok(set) => {
-                let set = Arc::new(set);
-                self.metrics.rules.set(count(&set));
-                let before = self.live.swap(set.clone());
-                *lock(&self.live_since) = now_ms();
+                *lock(&self.passed) = sources;
                 self.clear_fault();
-                self.metrics.reloads.with_label_values(&["swapped"]).inc();
-                let seconds = started.elapsed().as_secs_f64();
-                self.metrics.reload_seconds.observe(seconds);
-                tracing::info!(
-                    generation = %set.generation(),
-                    before = %before.generation(),
-                    rules = set.rules().len(),
-                    milliseconds = seconds * 1e3,
-                    "rules swapped"
-                );
-                true
+                // Changed back to what is live, or only tests changed.
+                let is_new = self.live.load().generation() != set.generation();
+                if is_new {
+                    self.swap(set, started);
+                }
+                is_new
             }
         }
+    }
+
+    fn swap(&self, set: RuleSet, started: std::time::Instant) {
+        let set = Arc::new(set);
+        self.metrics.rules.set(count(&set));
+        let before = self.live.swap(set.clone());
+        *lock(&self.live_since) = now_ms();
+        self.metrics.reloads.with_label_values(&["swapped"]).inc();
+        let seconds = started.elapsed().as_secs_f64();
+        self.metrics.reload_seconds.observe(seconds);
+        tracing::info!(
+            generation = %set.generation(),
+            before = %before.generation(),
+            rules = set.rules().len(),
+            milliseconds = seconds * 1e3,
+            "rules swapped"
+        );
     }
 
     fn clear_fault(&self) {

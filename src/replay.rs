@@ -36,11 +36,18 @@ pub struct Line {
     pub duplicate: bool,
     /// How often each rule got each verdict.
     pub verdicts: HashMap<(Arc<str>, Verdict), u64>,
+    /// The rules whose earlier decisions the event was what they were for.
+    pub conversions: Vec<Arc<str>>,
 }
 
 impl Line {
     fn of(output: Output) -> Self {
+        let converted = output.entries.iter().filter_map(|entry| match entry {
+            LogEntry::Conversion(record) => Some(record.rule.clone()),
+            _ => None,
+        });
         Self {
+            conversions: converted.collect(),
             rejection: output.rejected.into_iter().next().map(|(_, r)| r),
             decisions: (output.entries.into_iter())
                 .filter_map(|entry| match entry {

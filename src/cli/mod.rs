@@ -6,12 +6,14 @@
 mod check;
 mod demo;
 mod dlq;
+mod new;
 mod replay;
 mod run;
 mod runtime;
 mod schema;
 mod settings;
 mod simulate;
+mod test;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -27,7 +29,9 @@ struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   onscene run --nats nats://127.0.0.1:4222     the engine
+  onscene new coffee/third-visit               a rule to begin from, with tests
   onscene check rules                          are the rule files sound?
+  onscene test rules                           do their tests pass?
   onscene replay --rules rules history.ndjson  what would the rules have said?";
 
 #[derive(Debug, Subcommand)]
@@ -38,6 +42,10 @@ enum Command {
     Run(run::Run),
     /// Compile the rule files and say what is wrong with them.
     Check(check::Check),
+    /// Run the tests of rules.
+    Test(test::Test),
+    /// Write a new rule with its tests, to begin from.
+    New(new::New),
     /// Run history through the engine, offline: NDJSON CloudEvents in, actions out.
     Replay(replay::Replay),
     /// Events that were refused: list them, or send them again.
@@ -56,6 +64,8 @@ pub fn main() -> ExitCode {
         Command::Demo(command) => command.run(),
         Command::Run(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Test(command) => command.run(),
+        Command::New(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Dlq(command) => command.run(),
         Command::Schema(command) => command.run(),

@@ -161,6 +161,19 @@ impl Reader {
         }
     }
 
+    pub(super) fn boolean(&mut self, key: &str, default: bool) -> bool {
+        let value = match self.take(key) {
+            None => return default,
+            Some(toml::Value::Boolean(value)) => Some(value),
+            Some(toml::Value::String(text)) => text.parse().ok(),
+            Some(_) => None,
+        };
+        value.unwrap_or_else(|| {
+            self.fault(key, "must be true or false");
+            default
+        })
+    }
+
     pub(super) fn parsed<T>(
         &mut self,
         key: &str,

@@ -14,7 +14,8 @@ use crate::nats::{
     Chain, ChainError, ConnectError, Connection, DeadLetterError, DeadLetters, EventReader,
     ReadError, StreamSettings, StreamsError, ensure_streams,
 };
-use crate::registry::{RegistryError, RuleRegistry, Watcher};
+use crate::registry::{Demands, RegistryError, RuleRegistry, Watcher};
+use crate::rule_tests::Environment;
 use crate::state::{Customers, Draw, Ledger};
 use crate::telemetry::Metrics;
 use crate::terms::ContactPolicy;
@@ -103,7 +104,7 @@ impl Engine {
     /// When anything it needs is not as it must be; nothing runs then.
     pub async fn start(config: Config) -> Result<Running, EngineError> {
         let metrics = Arc::new(Metrics::new());
-        let registry = RuleRegistry::open(&config.rules, metrics.clone())?;
+        let registry = RuleRegistry::open(&config.rules, metrics.clone(), demands(&config))?;
         let reading = Connection::open(&config.nats_url, "onscene read").await?;
         let committing = Connection::open(&config.nats_url, "onscene commit").await?;
         ensure_streams(&committing, &stream_settings(&config)).await?;
@@ -146,7 +147,10 @@ impl Engine {
             watermark,
         });
         let workers = spawn_workers(&shared, taken, &reading, &stop).await?;
-        let watcher = Watcher::start(registry.clone())?;
+        let watched = registry.clone();
+        let watcher = Watcher::start(registry.folder(), move || {
+            watched.reload();
+        })?;
         tracing::info!(
             owner,
             partitions = config.partitions,
@@ -165,6 +169,13 @@ impl Engine {
             customers,
             health,
         })
+    }
+}
+
+fn demands(config: &Config) -> Demands {
+    let asked = config.require_tests_pass;
+    Demands {
+        tests: asked.then(|| Environment::of(config)),
     }
 }
 

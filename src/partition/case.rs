@@ -335,7 +335,8 @@ impl Case<'_> {
     pub(super) fn demand(&mut self, partition: &Partition, rule: &Rule) -> Option<Draw> {
         let terms = &rule.terms;
         let budget = terms.budget.as_ref()?;
-        if terms.waits() || policy::is_held_out(terms, self.id) {
+        // What was said before a crash is paid for.
+        if terms.waits() || policy::is_held_out(terms, self.id) || self.is_entered(rule) {
             return None;
         }
         let name = partition.book.name(rule);

@@ -161,7 +161,8 @@ impl Case<'_> {
         }
     }
 
-    fn is_entered(&self, rule: &Rule) -> bool {
+    /// Whether the log has an answer of the rule to this already.
+    pub(super) fn is_entered(&self, rule: &Rule) -> bool {
         let entry = self.origin.decision_id(self.id, rule, 0);
         self.customer.contacts.has_entry(entry) || self.customer.pending(entry).is_some()
     }

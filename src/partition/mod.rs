@@ -98,6 +98,11 @@ impl Partition {
         self
     }
 
+    /// Takes over what budgets have spent before.
+    pub fn spend_from(&mut self, ledger: Arc<Ledger>) {
+        self.ledger = ledger;
+    }
+
     /// What budgets have spent.
     #[must_use]
     pub fn ledger(&self) -> &Arc<Ledger> {

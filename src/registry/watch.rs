@@ -1,10 +1,9 @@
 //! Watching a rules folder: inotify or its like, and a slow poll for what that misses.
 
-use super::{RegistryError, RuleRegistry};
+use super::RegistryError;
 use notify::event::{AccessKind, AccessMode};
 use notify::{EventKind, RecommendedWatcher, RecursiveMode, Watcher as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -22,7 +21,7 @@ enum Signal {
     Stop,
 }
 
-/// A thread that reloads a registry when its folder changes; it ends when this is dropped.
+/// A thread that calls back when a folder changes; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Watcher {
     signals: Sender<Signal>,
@@ -30,14 +29,17 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// Starts watching the registry's folder.
+    /// Starts watching a folder. `changed` is called soon after it changed, and now and then besides.
     ///
     /// # Errors
     /// When the folder cannot be watched.
-    pub fn start(registry: Arc<RuleRegistry>) -> Result<Self, RegistryError> {
+    pub fn start(
+        folder: &Path,
+        changed: impl Fn() + Send + 'static,
+    ) -> Result<Self, RegistryError> {
         let (signals, received) = channel();
         let failed = |source| RegistryError::Watch {
-            folder: registry.folder().to_owned(),
+            folder: folder.to_owned(),
             source,
         };
         let told = signals.clone();
@@ -51,10 +53,11 @@ impl Watcher {
             .map_err(failed)?,
             folder: PathBuf::new(),
         };
-        watches.follow(registry.folder()).map_err(failed)?;
+        watches.follow(folder).map_err(failed)?;
+        let folder = folder.to_owned();
         let thread = std::thread::Builder::new()
             .name("rules-watch".to_owned())
-            .spawn(move || run(&registry, watches, &received))
+            .spawn(move || run(&folder, &changed, watches, &received))
             .map_err(|error| RegistryError::Watch {
                 folder: PathBuf::new(),
                 source: notify::Error::io(error),
@@ -112,7 +115,7 @@ impl Watches {
     }
 }
 
-fn run(registry: &RuleRegistry, mut watches: Watches, received: &Receiver<Signal>) {
+fn run(folder: &Path, changed: &impl Fn(), mut watches: Watches, received: &Receiver<Signal>) {
     loop {
         match received.recv_timeout(POLL) {
             Ok(Signal::Stop) | Err(RecvTimeoutError::Disconnected) => return,
@@ -124,10 +127,10 @@ fn run(registry: &RuleRegistry, mut watches: Watches, received: &Receiver<Signal
             Err(RecvTimeoutError::Timeout) => {}
         }
         // While the folder is away there is nothing to follow; the poll comes back to it.
-        if let Err(error) = watches.follow(registry.folder()) {
+        if let Err(error) = watches.follow(folder) {
             tracing::debug!(%error, "the rules folder cannot be watched now");
         }
-        registry.reload();
+        changed();
     }
 }
 

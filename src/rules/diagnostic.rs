@@ -257,7 +257,8 @@ pub fn render(diagnostics: &[Diagnostic]) -> String {
 }
 
 /// The candidate that a misspelt word most likely meant.
-pub(super) fn did_you_mean<'a>(
+#[must_use]
+pub fn did_you_mean<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 /// A compiled rule file.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Rule {
     /// What its `RULE` map says.
     pub terms: Terms,

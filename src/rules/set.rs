@@ -18,15 +18,17 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A compiled rule set.
+#[derive(Clone)]
 pub struct RuleSet {
-    generation: Arc<str>,
-    schema: Arc<Schema>,
-    policy: ContactPolicy,
-    engine: Engine,
-    rules: Vec<Arc<Rule>>,
-    by_type: HashMap<Arc<str>, Vec<Arc<Rule>>>,
-    by_name: HashMap<Arc<str>, Arc<Rule>>,
-    warnings: Vec<Diagnostic>,
+    pub(super) generation: Arc<str>,
+    pub(super) schema: Arc<Schema>,
+    pub(super) policy: ContactPolicy,
+    /// Shared with sets made from this one.
+    pub(super) engine: Arc<Engine>,
+    pub(super) rules: Vec<Arc<Rule>>,
+    pub(super) by_type: HashMap<Arc<str>, Vec<Arc<Rule>>>,
+    pub(super) by_name: HashMap<Arc<str>, Arc<Rule>>,
+    pub(super) warnings: Arc<[Diagnostic]>,
 }
 
 impl std::fmt::Debug for RuleSet {
@@ -70,24 +72,15 @@ impl RuleSet {
         if faults.iter().any(Diagnostic::is_error) {
             return (None, faults);
         }
-        let mut by_type: HashMap<Arc<str>, Vec<Arc<Rule>>> = HashMap::new();
-        for rule in &rules {
-            for kind in &rule.terms.on {
-                by_type.entry(kind.clone()).or_default().push(rule.clone());
-            }
-        }
-        let by_name = (rules.iter())
-            .map(|rule| (rule.terms.name.clone(), rule.clone()))
-            .collect();
         let set = Self {
             generation: sources.generation(),
             schema,
             policy,
-            engine,
+            engine: Arc::new(engine),
+            by_type: by_type(&rules),
+            by_name: by_name(&rules),
             rules,
-            by_type,
-            by_name,
-            warnings: faults.clone(),
+            warnings: faults.clone().into(),
         };
         (Some(set), faults)
     }
@@ -96,6 +89,20 @@ impl RuleSet {
     #[must_use]
     pub fn warnings(&self) -> &[Diagnostic] {
         &self.warnings
+    }
+
+    /// The same with other rules, which are in order of their names.
+    pub(super) fn holding(&self, rules: Vec<Arc<Rule>>) -> Self {
+        Self {
+            generation: self.generation.clone(),
+            schema: self.schema.clone(),
+            policy: self.policy.clone(),
+            warnings: self.warnings.clone(),
+            engine: self.engine.clone(),
+            by_type: by_type(&rules),
+            by_name: by_name(&rules),
+            rules,
+        }
     }
 
     /// The content hash of the files.
@@ -205,6 +212,23 @@ impl RuleSet {
     }
 }
 
+fn by_type(rules: &[Arc<Rule>]) -> HashMap<Arc<str>, Vec<Arc<Rule>>> {
+    let mut by_type: HashMap<Arc<str>, Vec<Arc<Rule>>> = HashMap::new();
+    for rule in rules {
+        for kind in &rule.terms.on {
+            by_type.entry(kind.clone()).or_default().push(rule.clone());
+        }
+    }
+    by_type
+}
+
+fn by_name(rules: &[Arc<Rule>]) -> HashMap<Arc<str>, Arc<Rule>> {
+    let names = rules.iter();
+    names
+        .map(|rule| (rule.terms.name.clone(), rule.clone()))
+        .collect()
+}
+
 fn schema(sources: &Sources, faults: &mut Vec<Diagnostic>) -> Schema {
     let Some(source) = &sources.schema else {
         return Schema::default();
@@ -266,7 +290,7 @@ fn policy(sources: &Sources, faults: &mut Vec<Diagnostic>) -> ContactPolicy {
 }
 
 /// Each library file becomes a module by its name: `lib/outflow.rhai` is called as `outflow::…`.
-fn library<'a>(
+pub(super) fn library<'a>(
     engine: &mut Engine,
     sources: &'a [Source],
     faults: &mut Vec<Diagnostic>,
@@ -380,7 +404,7 @@ fn waiting_fault(source: &Source, terms: &Terms, parameters: &[usize; 5]) -> Opt
     None
 }
 
-fn functions(ast: &AST, path: &Arc<str>) -> AST {
+pub(super) fn functions(ast: &AST, path: &Arc<str>) -> AST {
     let mut functions = ast.clone_functions_only();
     functions.set_source(path.to_string());
     functions

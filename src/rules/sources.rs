@@ -49,6 +49,9 @@ pub struct Sources {
     pub schema: Option<Source>,
     /// `policy.toml`.
     pub policy: Option<Source>,
+    /// `*.test.toml`, each beside its rule. They do not count into the generation: they change
+    /// nothing of what rules do.
+    pub tests: Vec<Source>,
 }
 
 /// Why a folder could not be read.
@@ -94,6 +97,7 @@ impl Sources {
             match relative.as_str() {
                 "schema.toml" => sources.schema = Some(read()?),
                 "policy.toml" => sources.policy = Some(read()?),
+                name if name.ends_with(".test.toml") => sources.tests.push(read()?),
                 name if !name.ends_with(".rhai") => {}
                 name if name.starts_with("lib/") => sources.library.push(read()?),
                 _ => sources.rules.push(read()?),
@@ -108,7 +112,7 @@ impl Sources {
         shared.fold(0, |all, source| all ^ source.digest())
     }
 
-    /// The content hash of all files: the same files have the same generation anywhere.
+    /// The content hash of all files but the tests: the same files have the same generation anywhere.
     #[must_use]
     pub fn generation(&self) -> Arc<str> {
         let mut hash = Sha256::new();

@@ -28,6 +28,7 @@ pub(crate) fn sources(files: &[(&str, &str)]) -> Sources {
         match *path {
             "schema.toml" => sources.schema = Some(source),
             "policy.toml" => sources.policy = Some(source),
+            path if path.ends_with(".test.toml") => sources.tests.push(source),
             path if path.starts_with("lib/") => sources.library.push(source),
             _ => sources.rules.push(source),
         }
@@ -115,6 +116,30 @@ impl Desk {
         let input = self.input(event);
         let now = input.what.time();
         self.partition.step(&[input], now, &self.rules)
+    }
+
+    /// Moves the clock on, as a stream without events does: each thing at its time.
+    pub(crate) fn advance(&mut self, to: Millis) -> Output {
+        let mut output = Output::default();
+        while let Some(due) = self.next_due().filter(|due| *due <= to) {
+            output.append(self.partition.advance(due, due, &self.rules));
+            output.append(self.sweep(due));
+        }
+        output.append(self.partition.advance(to, to, &self.rules));
+        output
+    }
+
+    pub(crate) fn next_due(&mut self) -> Option<Millis> {
+        self.partition.next_due(&self.rules)
+    }
+
+    /// Takes every broadcast to its end, a few customers at a time.
+    pub(crate) fn sweep(&mut self, now: Millis) -> Output {
+        let mut output = Output::default();
+        while self.partition.is_sweeping() {
+            output.append(self.partition.sweep(3, now, &self.rules));
+        }
+        output
     }
 
     /// What became of a rule at one event.

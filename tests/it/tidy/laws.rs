@@ -25,11 +25,16 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // `partition` composes the pure stages; it takes the reason of a rejection from `decode`.
     ("partition", &["decode", "policy", "rules"]),
     ("replay", &["decode", "partition", "rules"]),
+    // Plays tests through `replay`, with what the configuration says, for customers whom `policy` draws.
+    (
+        "rule_tests",
+        &["config", "decode", "policy", "replay", "rules"],
+    ),
     // Stages that move bytes.
     ("config", &[]),
     ("nats", &[]),
     ("telemetry", &["decode"]),
-    ("registry", &["rules", "telemetry"]),
+    ("registry", &["rule_tests", "rules", "telemetry"]),
     ("durable", &["partition"]),
     // What is shown by `http` and kept by `engine`, so that the two need not know each other.
     ("health", &["nats", "rules"]),
@@ -57,6 +62,7 @@ const PURE: &[&str] = &[
     "partitioning",
     "policy",
     "replay",
+    "rule_tests",
     "rules",
     "state",
     "terms",

@@ -1,0 +1,525 @@
+//! A test file's text to [`TestFile`], with every fault at once.
+
+use super::document::{Content, Faults, Item, Span, Table, parse};
+use super::expect::expectation;
+use super::model::{FILE_END, Happening, Persona, Step, Test, TestFile, line_of};
+use super::times::{LENGTH, TIME, length, time};
+use crate::clock::{Millis, parse_rfc3339};
+use crate::event::{EventType, Field, FieldKind, OutcomeKind, Schema};
+use crate::rules::{Diagnostic, Source, did_you_mean};
+use rust_decimal::Decimal;
+use std::sync::Arc;
+
+/// When events happen if no test says otherwise: a Wednesday, noon in Shanghai.
+const NOW_DEFAULT: &str = "2026-11-18T12:00:00+08:00";
+
+const FILE_KEYS: [&str; 7] = [
+    "now", "customer", "events", "with", "policy", "rates", "test",
+];
+const TEST_KEYS: [&str; 12] = [
+    "name", "now", "customer", "variant", "holdout", "with", "policy", "rates", "history", "event",
+    "expect", "then",
+];
+const CUSTOMER_KEYS: [&str; 7] = [
+    "attributes",
+    "segments",
+    "consents",
+    "reachable",
+    "time_zone",
+    "locale",
+    "first_seen",
+];
+const EVENT_KEYS: [&str; 7] = ["use", "type", "data", "at", "ago", "id", "source"];
+const THEN_KEYS: [&str; 5] = ["after", "event", "outcome", "expect", "converted"];
+
+impl TestFile {
+    /// Reads a test file.
+    ///
+    /// # Errors
+    /// Every fault of the file.
+    pub fn parse(source: &Source, schema: &Schema) -> Result<Self, Vec<Diagnostic>> {
+        let mut faults = Faults::new(source);
+        let table = parse(&source.text, &mut faults);
+        let tests = if faults.is_empty() {
+            Reader {
+                faults: &mut faults,
+                schema,
+                text: &source.text,
+                file: &table,
+            }
+            .tests()
+        } else {
+            Vec::new()
+        };
+        if !faults.is_empty() {
+            return Err(faults.into_diagnostics());
+        }
+        Ok(Self {
+            source: source.clone(),
+            rule: rule_of(&source.path),
+            tests,
+        })
+    }
+}
+
+/// The rule that a test file stands beside.
+#[must_use]
+pub fn rule_of(path: &str) -> Arc<str> {
+    path.strip_suffix(FILE_END).unwrap_or(path).into()
+}
+
+struct Reader<'a, 'f> {
+    faults: &'a mut Faults<'f>,
+    schema: &'a Schema,
+    text: &'a str,
+    file: &'a Table,
+}
+
+impl Reader<'_, '_> {
+    fn tests(&mut self) -> Vec<Test> {
+        self.faults
+            .unknown_keys(self.file, "a test file", &FILE_KEYS);
+        let default = parse_rfc3339(NOW_DEFAULT).unwrap_or_default();
+        let now = self.now(self.file).unwrap_or(default);
+        self.named_events();
+        let mut tests: Vec<Test> = Vec::new();
+        for item in self.faults.list(self.file, "test") {
+            let Content::Table(table) = &item.content else {
+                self.faults.add(
+                    &item.span,
+                    format!("a test must be a table, not {}", item.kind()),
+                    "begin each test with `[[test]]`",
+                );
+                continue;
+            };
+            let test = self.test(table, &item.span, now);
+            if tests.iter().any(|known| known.name == test.name) && !test.name.is_empty() {
+                self.faults.add(
+                    &test.span,
+                    format!("two tests are called \"{}\"", test.name),
+                    "give each a name of its own, which says what it shows",
+                );
+            }
+            tests.push(test);
+        }
+        if tests.is_empty() && self.faults.is_empty() {
+            self.faults.add(
+                &(0..0),
+                "there is no test in this file",
+                "add `[[test]]` with a name, an event, and what is expected",
+            );
+        }
+        tests
+    }
+
+    /// Named events are checked even if nobody uses them.
+    fn named_events(&mut self) {
+        let Some(events) = self.faults.table(self.file, "events") else {
+            return;
+        };
+        for member in &events.members {
+            match &member.item.content {
+                Content::Table(table) => {
+                    self.faults.unknown_keys(
+                        table,
+                        "a named event",
+                        &["type", "data", "id", "source"],
+                    );
+                    if let Some((kind, span)) = self.faults.text(table, "type") {
+                        self.check_data(kind, &span, table);
+                    } else if table.get("type").is_none() {
+                        self.faults.add(
+                            &member.key_span,
+                            format!("the event `{}` has no `type`", member.key),
+                            "add `type = \"merchant.checkout\"`",
+                        );
+                    }
+                }
+                _ => self.faults.add(
+                    &member.item.span,
+                    format!("the event `{}` must be a table", member.key),
+                    format!(
+                        "write `[events.{}]` and below it its `type` and `data`",
+                        member.key
+                    ),
+                ),
+            }
+        }
+    }
+
+    fn test(&mut self, table: &Table, span: &Span, now: Millis) -> Test {
+        self.faults.unknown_keys(table, "a test", &TEST_KEYS);
+        let name = match self.faults.text(table, "name") {
+            Some((name, _)) if !name.trim().is_empty() => name.trim().to_owned(),
+            _ => {
+                let hint = "add `name = \"…\"`, a sentence that says what the test shows";
+                self.faults.add(span, "the test has no name", hint);
+                String::new()
+            }
+        };
+        let now = self.now(table).unwrap_or(now);
+        let mut with = self.faults.texts(self.file, "with");
+        with.extend(self.faults.texts(table, "with"));
+        let policy = self.faults.text(table, "policy");
+        let policy = policy.or_else(|| self.faults.text(self.file, "policy"));
+        let steps = self.steps(table, span, now);
+        if steps
+            .iter()
+            .all(|step| step.expect.is_none() && step.converted.is_none())
+        {
+            self.faults.add(
+                span,
+                "the test expects nothing in particular",
+                "add `expect = { verdict = \"sent\" }`, or a reason for silence such as `expect = \"condition\"`",
+            );
+        }
+        Test {
+            name,
+            line: line_of(self.text, span),
+            span: span.clone(),
+            now,
+            customer: self.customer(table, now),
+            variant: owned(self.faults.text(table, "variant")),
+            holdout: self.faults.boolean(table, "holdout"),
+            with,
+            policy: owned(policy),
+            rates: self.rates(table),
+            history: self.history(table, now),
+            steps,
+        }
+    }
+
+    fn now(&mut self, table: &Table) -> Option<Millis> {
+        let (text, span) = self.faults.text(table, "now")?;
+        let now = parse_rfc3339(text);
+        if now.is_none() {
+            self.faults.add(
+                &span,
+                format!("`now` is \"{text}\", which is not a time"),
+                format!("write it with its offset, such as \"{NOW_DEFAULT}\""),
+            );
+        }
+        now
+    }
+
+    fn rates(&mut self, table: &Table) -> Vec<(String, Decimal)> {
+        let mut rates = self.faults.table(self.file, "rates").cloned();
+        if let Some(over) = self.faults.table(table, "rates") {
+            rates.get_or_insert_default().merge(over);
+        }
+        let mut found = Vec::new();
+        for member in rates.unwrap_or_default().members {
+            let rate = match &member.item.content {
+                Content::Number(rate) => Some(*rate),
+                Content::Text(text) => text.parse().ok(),
+                _ => None,
+            };
+            match rate.filter(|rate| *rate > Decimal::ZERO) {
+                Some(rate) => found.push((member.key, rate)),
+                None => self.faults.add(
+                    &member.item.span,
+                    format!("the rate of {} must be a number above zero", member.key),
+                    "write the units of the base currency that one unit is worth: \"7.10\"",
+                ),
+            }
+        }
+        found
+    }
+
+    fn customer(&mut self, table: &Table, now: Millis) -> Persona {
+        let span = table.get("customer").map(|item| item.span.clone());
+        let mut merged = self.faults.table(self.file, "customer").cloned();
+        if let Some(over) = self.faults.table(table, "customer") {
+            merged.get_or_insert_default().merge(over);
+        }
+        let merged = merged.unwrap_or_default();
+        self.faults
+            .unknown_keys(&merged, "a customer", &CUSTOMER_KEYS);
+        let mut profile = serde_json::Map::new();
+        if let Some(attributes) = self.faults.table(&merged, "attributes") {
+            for member in &attributes.members {
+                if self.schema.attribute(&member.key).is_none() {
+                    let known = self.schema.attributes().map(|(name, _)| name);
+                    let hint = did_you_mean(&member.key, known).map_or_else(
+                        || "declare it under [attributes] in schema.toml".to_owned(),
+                        |meant| format!("did you mean `{meant}`?"),
+                    );
+                    let message = format!("a customer has no attribute `{}`", member.key);
+                    self.faults.add(&member.key_span, message, hint);
+                }
+            }
+            profile.insert("attributes".into(), attributes.json());
+        }
+        let segments = self.faults.texts(&merged, "segments");
+        let segments: Vec<String> = segments.into_iter().map(|(segment, _)| segment).collect();
+        profile.insert("segments".into(), serde_json::json!({ "add": segments }));
+        for key in ["consents", "reachable"] {
+            if let Some(flags) = self.faults.table(&merged, key) {
+                for member in &flags.members {
+                    self.faults.boolean(flags, &member.key);
+                }
+                profile.insert(key.into(), flags.json());
+            }
+        }
+        for key in ["time_zone", "locale"] {
+            if let Some((text, _)) = self.faults.text(&merged, key) {
+                profile.insert(key.into(), text.into());
+            }
+        }
+        let first_seen = self
+            .faults
+            .text(&merged, "first_seen")
+            .and_then(|(text, span)| {
+                let seen = length(text)
+                    .map(|ago| now - ago)
+                    .or_else(|| time(text, now));
+                if seen.is_none() {
+                    let hint = format!("write how long ago, {LENGTH}, or {TIME}");
+                    let message = format!("`first_seen` is \"{text}\", which is not a time");
+                    self.faults.add(&span, message, hint);
+                }
+                seen
+            });
+        Persona {
+            profile: serde_json::Value::Object(profile),
+            first_seen,
+            span: span.unwrap_or(0..0),
+        }
+    }
+
+    fn history(&mut self, table: &Table, now: Millis) -> Vec<Happening> {
+        let mut history = Vec::new();
+        for item in self.faults.list(table, "history") {
+            let timed = match &item.content {
+                Content::Table(event) => event.get("ago").or(event.get("at")).is_some(),
+                _ => false,
+            };
+            if !timed {
+                let hint = "add when, before the test's `now`: `{ ago = \"3d\", use = \"…\" }`";
+                self.faults
+                    .add(&item.span, "this event of the history has no time", hint);
+            }
+            history.extend(self.happening(item, now));
+        }
+        // As a stream would have them; events of the same time stay in the order of the file.
+        history.sort_by_key(|event: &Happening| event.time);
+        history
+    }
+
+    fn steps(&mut self, table: &Table, span: &Span, now: Millis) -> Vec<Step> {
+        let first = Step {
+            after: 0,
+            event: table
+                .get("event")
+                .and_then(|item| self.happening(item, now)),
+            outcome: None,
+            converted: None,
+            expect: table
+                .get("expect")
+                .and_then(|item| expectation(self.faults, item)),
+            span: span.clone(),
+        };
+        let mut steps = vec![first];
+        let mut before = 0;
+        for item in self.faults.list(table, "then") {
+            let Content::Table(then) = &item.content else {
+                self.faults.add(
+                    &item.span,
+                    "a follow-up must be a table",
+                    "begin each with `[[test.then]]`",
+                );
+                continue;
+            };
+            self.faults.unknown_keys(then, "a follow-up", &THEN_KEYS);
+            let after = self.after(then, &item.span).unwrap_or(before);
+            if after < before {
+                let hint = "follow-ups stand in their order; `after` counts from the test's `now`";
+                self.faults
+                    .add(&item.span, "this follow-up is before the one above", hint);
+            }
+            before = after;
+            let event = then.get("event");
+            steps.push(Step {
+                after,
+                event: event.and_then(|event| self.happening(event, now.saturating_add(after))),
+                outcome: self.outcome(then),
+                converted: self.faults.boolean(then, "converted"),
+                expect: then
+                    .get("expect")
+                    .and_then(|item| expectation(self.faults, item)),
+                span: item.span.clone(),
+            });
+        }
+        steps
+    }
+
+    fn after(&mut self, then: &Table, span: &Span) -> Option<Millis> {
+        let Some((text, at)) = self.faults.text(then, "after") else {
+            if then.get("after").is_none() {
+                let hint = "add `after = \"10m\"`, counted from the test's `now`";
+                self.faults
+                    .add(span, "this follow-up does not say when it is", hint);
+            }
+            return None;
+        };
+        let after = length(text);
+        if after.is_none() {
+            let message = format!("`after` is \"{text}\", which is not a length");
+            self.faults.add(&at, message, format!("write {LENGTH}"));
+        }
+        after
+    }
+
+    fn outcome(&mut self, then: &Table) -> Option<(String, Span)> {
+        let (word, span) = self.faults.text(then, "outcome")?;
+        if OutcomeKind::from_word(word).is_none() {
+            let known = OutcomeKind::WORDS;
+            let hint = did_you_mean(word, known.iter().copied()).map_or_else(
+                || format!("an outcome is one of {}", known.join(", ")),
+                |meant| format!("did you mean \"{meant}\"?"),
+            );
+            self.faults
+                .add(&span, format!("there is no outcome \"{word}\""), hint);
+        }
+        Some((word.to_owned(), span))
+    }
+
+    /// An event by name, as `use` of a name with more, or in full.
+    fn happening(&mut self, item: &Item, now: Millis) -> Option<Happening> {
+        let mut spec = Table::default();
+        match &item.content {
+            Content::Text(name) => spec = self.named(name, &item.span)?,
+            Content::Table(table) => {
+                self.faults.unknown_keys(table, "an event", &EVENT_KEYS);
+                if let Some((name, span)) = self.faults.text(table, "use") {
+                    spec = self.named(name, &span)?;
+                }
+                spec.merge(table);
+            }
+            _ => {
+                let hint = "write the name of an event, or `{ type = \"…\", data = { … } }`";
+                let message = format!("an event cannot be {}", item.kind());
+                self.faults.add(&item.span, message, hint);
+                return None;
+            }
+        }
+        let time = self.event_time(&spec, now);
+        let Some((kind, span)) = self.faults.text(&spec, "type") else {
+            if spec.get("type").is_none() {
+                let hint = "add `type = \"merchant.checkout\"`, or `use = \"…\"` of a named event";
+                self.faults.add(&item.span, "the event has no `type`", hint);
+            }
+            return None;
+        };
+        self.check_data(kind, &span, &spec);
+        let data = self
+            .faults
+            .table(&spec, "data")
+            .cloned()
+            .unwrap_or_default();
+        Some(Happening {
+            time,
+            kind: kind.to_owned(),
+            data: data.json(),
+            id: self.faults.text(&spec, "id").map(|(id, _)| id.to_owned()),
+            source: self
+                .faults
+                .text(&spec, "source")
+                .map(|(source, _)| source.to_owned()),
+            span: item.span.clone(),
+        })
+    }
+
+    fn named(&mut self, name: &str, span: &Span) -> Option<Table> {
+        let events = self.file.get("events").map(|item| &item.content);
+        let known: &[super::document::Member] = match events {
+            Some(Content::Table(events)) => &events.members,
+            _ => &[],
+        };
+        match known.iter().find(|member| member.key == name) {
+            Some(member) => match &member.item.content {
+                Content::Table(table) => Some(table.clone()),
+                // Told where it is declared.
+                _ => None,
+            },
+            None => {
+                let names = known.iter().map(|member| &*member.key);
+                let hint = did_you_mean(name, names).map_or_else(
+                    || format!("declare it above: `[events.{name}]`, with its `type` and `data`"),
+                    |meant| format!("did you mean \"{meant}\"?"),
+                );
+                self.faults
+                    .add(span, format!("there is no event \"{name}\""), hint);
+                None
+            }
+        }
+    }
+
+    fn event_time(&mut self, spec: &Table, now: Millis) -> Millis {
+        if let Some((text, span)) = self.faults.text(spec, "ago") {
+            if let Some(ago) = length(text) {
+                return now.saturating_sub(ago);
+            }
+            let message = format!("`ago` is \"{text}\", which is not a length");
+            self.faults.add(&span, message, format!("write {LENGTH}"));
+        }
+        if let Some((text, span)) = self.faults.text(spec, "at") {
+            if let Some(at) = time(text, now) {
+                return at;
+            }
+            let message = format!("`at` is \"{text}\", which is not a time");
+            self.faults.add(&span, message, format!("write {TIME}"));
+        }
+        now
+    }
+
+    /// Whether type and fields are declared: a field that nobody reads would be a test of nothing.
+    fn check_data(&mut self, kind: &str, span: &Span, spec: &Table) {
+        let declared: Option<Arc<EventType>> = self.schema.event_type(kind).cloned();
+        let Some(declared) = declared else {
+            let known = self.schema.event_types().map(|t| &*t.name);
+            let hint = if kind == "timer.daily" {
+                "leave the event out: a daily rule's event is the timer, and the test's `now` its time"
+                    .to_owned()
+            } else {
+                did_you_mean(kind, known).map_or_else(
+                    || "declare it under [events] in schema.toml".to_owned(),
+                    |meant| format!("did you mean \"{meant}\"?"),
+                )
+            };
+            self.faults
+                .add(span, format!("no event type `{kind}` is declared"), hint);
+            return;
+        };
+        if let Some(data) = self.faults.table(spec, "data") {
+            self.check_fields(kind, &declared.fields, data);
+        }
+    }
+
+    fn check_fields(&mut self, kind: &str, fields: &[Field], data: &Table) {
+        for member in &data.members {
+            match fields.iter().find(|field| *field.name == *member.key) {
+                Some(field) => {
+                    if let (FieldKind::Record(inner), Content::Table(table)) =
+                        (&field.kind, &member.item.content)
+                    {
+                        self.check_fields(kind, inner, table);
+                    }
+                }
+                None => {
+                    let names = fields.iter().map(|field| &*field.name);
+                    let hint = did_you_mean(&member.key, names.clone()).map_or_else(
+                        || format!("it has: {}", names.collect::<Vec<_>>().join(", ")),
+                        |meant| format!("did you mean `{meant}`?"),
+                    );
+                    let message = format!("`{kind}` has no field `{}` there", member.key);
+                    self.faults.add(&member.key_span, message, hint);
+                }
+            }
+        }
+    }
+}
+
+fn owned(text: Option<(&str, Span)>) -> Option<(String, Span)> {
+    text.map(|(text, span)| (text.to_owned(), span))
+}

@@ -1,0 +1,8 @@
+//! What is said later than at the event: delays, journeys, daily triggers, quiet hours; and that a
+//! restart in their midst changes nothing.
+
+mod absence;
+mod daily;
+mod journey;
+mod quiet;
+mod recovery;
