@@ -26,7 +26,8 @@ Examples:
   onscene check --deny-warnings rules        before a release
   onscene check --format json rules          for an editor or a pipeline
 
-Exit codes: 0 nothing is wrong, or there are warnings only; 1 something is wrong; 2 the arguments are.
+Exit codes: 0 nothing is wrong, or there are warnings only; 1 something is wrong, or cannot be read;
+2 the arguments are wrong.
 A warning that is meant so is silenced by a comment in the file, with its code: // allow(group-tie)";
 
 /// Say what is wrong with the rule files, and how to mend it; all of it, without running them.
