@@ -150,14 +150,14 @@ fn coverage_and_mutants_tell_what_no_test_notices() {
         "uncovered: coffee/visit.rhai:2: event.stage == \"paid\"  never said no",
         "Coverage  1 of 2 parts of conditions decided",
         "survived: coffee/visit.rhai:2:51: in `when`, `true` in place of `event.stage == \"paid\"`",
-        "Mutants  11 killed, 1 survived: 91 %",
+        "Mutants  9 killed, 1 survived: 90 %",
     ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
     let score = |least: &str| onscene(folder.path(), &["test", "--mutants", "--min-score", least]);
-    assert_eq!(score("91").0, 0);
-    let (code, text) = score("92");
-    assert!(code == 1 && text.contains("at least 92 % wanted"), "{text}");
+    assert_eq!(score("90").0, 0);
+    let (code, text) = score("91");
+    assert!(code == 1 && text.contains("at least 91 % wanted"), "{text}");
     // On as many threads as there are, and yet always the same.
     let json = |_| onscene(folder.path(), &["test", "--mutants", "--format", "json"]).1;
     let all: Vec<String> = (0..5).map(json).collect();

@@ -46,7 +46,7 @@ fn operators_constants_fields_and_functions_are_altered() {
         of_condition("event.stage in [\"paid\", \"refunded\"] && !event.merchant.partner"),
         [
             "event.stage in [\"paid\", \"refunded\"] → true",
-            "stage → tender",
+            "stage → currency",
             "in → !in",
             "\"paid\", → ",
             ", \"refunded\" → ",
