@@ -74,7 +74,7 @@ pub(super) struct Demo {
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     customers: u32,
     /// Days of history before the live traffic begins.
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=365))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=365))]
     warmup_days: u32,
     /// Decides who the customers are and what they do [default: 7; another one each time with --nats]
     #[arg(long, value_name = "N")]

@@ -59,7 +59,7 @@ pub(super) struct Simulate {
     #[arg(long, value_name = "N")]
     seconds: Option<u64>,
     /// Days of history before the live traffic begins; 0 tells profiles only.
-    #[arg(long, value_name = "N", default_value_t = 60, value_parser = clap::value_parser!(u32).range(0..=365))]
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(0..=365))]
     warmup_days: u32,
     /// Let customers ignore what the engine sends them.
     #[arg(long)]

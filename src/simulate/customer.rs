@@ -1,8 +1,8 @@
 //! One simulated customer: who they are, and what their account and their basket hold.
 
 use super::amount::{Amounts, YUAN, round_sum};
-use super::merchants::{MERCHANTS, Merchant, of_category};
-use super::people::{CITIES, EMPLOYERS, FAMILY_NAMES, GIVEN_NAMES, Name, OTHER_BANKS};
+use super::merchants::{MERCHANTS, Merchant, abroad, of_category};
+use super::people::{CITIES, COMMUNITIES, EMPLOYERS, FAMILY_NAMES, GIVEN_NAMES, Name, OTHER_BANKS};
 use super::personas::{PERSONAS, Persona};
 use super::random::Random;
 
@@ -25,6 +25,23 @@ impl Basket {
 
 /// How many of a thousand customers never pay from our account unless asked.
 const STRAYS_PERMILLE: u32 = 90;
+/// How many of a thousand have fallen asleep; of savers and retirees, how many take their money away.
+const ASLEEP_PERMILLE: u32 = 40;
+const LEAVING_PERMILLE: u32 = 90;
+/// How many of a thousand follow football, and how many run.
+const FANS_PERMILLE: u32 = 260;
+const RUNNERS_PERMILLE: u32 = 200;
+
+/// Whether somebody still banks with us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Attachment {
+    /// Does what their persona does.
+    Lively,
+    /// Has not opened the app for two months, and does nothing of themselves.
+    Asleep,
+    /// Has taken most of the money away within three months, and does nothing of themselves.
+    Leaving,
+}
 
 /// One customer.
 #[derive(Clone, Debug)]
@@ -63,6 +80,25 @@ pub(super) struct Customer {
     pub(super) paid: Option<Basket>,
     /// Left the account last in one large sum, and may come back; in cents.
     pub(super) left_cents: Option<i64>,
+    pub(super) attachment: Attachment,
+    pub(super) football_fan: bool,
+    pub(super) runner: bool,
+    /// Where they live, and pay a property fee.
+    pub(super) community: &'static str,
+    /// Pays bills without doing anything.
+    pub(super) autopay: bool,
+    /// The latest bill that waits to be paid.
+    pub(super) bill: Option<Bill>,
+}
+
+/// A bill of a household.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Bill {
+    pub(super) number: String,
+    /// `utility`, `telecom`, `property_fee` or `traffic_fine`.
+    pub(super) kind: &'static str,
+    pub(super) payee: &'static str,
+    pub(super) cents: i64,
 }
 
 impl Customer {
@@ -121,6 +157,39 @@ impl Customer {
             lost: None,
             paid: None,
             left_cents: None,
+            attachment: Attachment::draw(persona, random),
+            football_fan: random.chance(FANS_PERMILLE),
+            runner: random.chance(RUNNERS_PERMILLE),
+            community: random.pick(&COMMUNITIES),
+            autopay: random.chance(250),
+            bill: None,
+        }
+    }
+
+    /// The segments that the bank knows them in.
+    pub(super) fn segments(&self) -> Vec<&'static str> {
+        let travels_for_work = self.persona.segments.contains(&"frequent-traveller")
+            && ["consultant", "sales manager"].contains(&self.occupation);
+        let more = [
+            (self.dining_lover, "dining-lover"),
+            (travels_for_work, "business-traveller"),
+            (self.football_fan, "football-fan"),
+            (self.runner, "runner"),
+        ];
+        let more = more.into_iter().filter(|(is_in, _)| *is_in);
+        let mut all = self.persona.segments.to_vec();
+        all.extend(more.map(|(_, segment)| segment));
+        all
+    }
+
+    /// What a small merchant sells.
+    pub(super) fn trade(&self) -> Option<&'static str> {
+        match self.occupation {
+            "restaurant owner" => Some("restaurant"),
+            "shop owner" => Some("daily_goods"),
+            "petrol station owner" => Some("petrol_station"),
+            "hairdresser" => Some("services"),
+            _ => None,
         }
     }
 
@@ -162,9 +231,32 @@ impl Customer {
     ) -> Basket {
         let shops = of_category(category).count() as u64;
         let nth = random.below(shops) as usize;
-        let (merchant, shop) = of_category(category)
+        let chosen = of_category(category)
             .nth(nth)
             .expect("invariant: every taste has a merchant");
+        self.fill_basket_at(chosen, number, random)
+    }
+
+    /// Draws a basket in another country, or in a shop there that sells over the net.
+    pub(super) fn fill_basket_abroad(
+        &self,
+        online: bool,
+        number: u64,
+        random: &mut Random,
+    ) -> Basket {
+        let nth = random.below(abroad(online).count() as u64) as usize;
+        let chosen = abroad(online)
+            .nth(nth)
+            .expect("invariant: there are shops abroad of both kinds");
+        self.fill_basket_at(chosen, number, random)
+    }
+
+    fn fill_basket_at(
+        &self,
+        (merchant, shop): (usize, &Merchant),
+        number: u64,
+        random: &mut Random,
+    ) -> Basket {
         let amount = Amounts {
             median_cents: shop.basket.median_cents * self.persona.basket_permille / 1000,
             ..shop.basket
@@ -197,6 +289,19 @@ impl Customer {
             "salary" | "pension" => self.monthly_income_cents,
             "settlement" => self.persona.income.amount.draw(random),
             _ => round_sum(self.persona.income.amount.draw(random)),
+        }
+    }
+}
+
+impl Attachment {
+    fn draw(persona: &Persona, random: &mut Random) -> Self {
+        let may_leave = ["saver", "retiree"].contains(&persona.name);
+        if may_leave && random.chance(LEAVING_PERMILLE) {
+            Self::Leaving
+        } else if random.chance(ASLEEP_PERMILLE) {
+            Self::Asleep
+        } else {
+            Self::Lively
         }
     }
 }

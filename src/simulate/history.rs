@@ -1,8 +1,10 @@
 //! What customers did before the start, so that windows have something in them.
 
 use super::amount::YUAN;
+use super::customer::{Attachment, Basket};
+use super::occasions::{bill_payment, login};
 use super::simulation::{Moment, SimulatedEvent, Simulation};
-use super::stories::card_payment;
+use super::stories::{card_payment, own_account_elsewhere};
 use super::wire::{Counterparty, Movement};
 use crate::clock::Millis;
 
@@ -13,15 +15,47 @@ const MONTH_DAYS: i64 = 30;
 const PAUSE_MS: i64 = HOUR_MS;
 /// Waking hours in UTC: 09:00 to 21:00 at +08:00.
 const WAKING_HOURS: (i64, i64) = (1, 12);
+/// For how many days those who fell asleep have not opened the app.
+const ASLEEP_DAYS: i64 = 61;
+/// On which days of a month before the start those who leave move money away.
+const LEAVING_DAY: i64 = 4;
+/// How much of their balance they move each time, beyond what came in, in permille.
+const LEAVING_PERMILLE: i64 = 420;
+/// How many of a thousand customers live through something right now that is decided in the first
+/// minute after the start: what happened ten minutes ago, or a day ago, is still open then.
+const OPEN_PERMILLE: u32 = 60;
+/// How long after the start it is decided, in milliseconds.
+const OPEN_MS: (i64, i64) = (4_000, 40_000);
+/// Ten minutes after a basket was left it is asked for; a day after a salary arrived, too.
+const BASKET_WAITS_MS: i64 = 600_000;
+/// How many of a thousand of the salaried ride to work, of students buy a coffee between all lectures,
+/// and how often they did lately.
+const CREATURES_OF_HABIT_PERMILLE: u32 = 250;
+const RIDES: u32 = 9;
+const COFFEES: u32 = 11;
 
 /// One thing that somebody did.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deed {
     Income,
     Rent,
     Paid,
     /// What a saver invested earlier: the long-term preference behind scene 2a.
     Invested,
+    /// The app was opened.
+    Login,
+    /// A bill was paid by hand, or by itself.
+    Bill,
+    /// Rode to work.
+    Ride,
+    /// Had a coffee, and paid it from our account.
+    Coffee,
+    /// More than came in was moved to the own account elsewhere.
+    Left,
+    /// A salary that arrived nearly a day before the start.
+    FreshMoney,
+    /// A checkout that was started nearly ten minutes before the start.
+    WandersOff,
 }
 
 impl Simulation {
@@ -56,14 +90,53 @@ impl Simulation {
             for _ in 0..checkouts {
                 deeds.push((self.day_in(month), Deed::Paid));
             }
+            deeds.push((self.day_in(month), Deed::Login));
+            if persona.rent.is_some() || persona.name == "homemaker" {
+                deeds.push((self.day_in(month), Deed::Bill));
+            }
+            if self.customers[slot].attachment == Attachment::Leaving {
+                let day = month * MONTH_DAYS + LEAVING_DAY;
+                deeds.push((self.settings.start - day * DAY_MS, Deed::Left));
+            }
+        }
+        if self.random.chance(CREATURES_OF_HABIT_PERMILLE) {
+            let (times, deed) = match persona.name {
+                "salaried" => (RIDES, Deed::Ride),
+                "student" => (COFFEES, Deed::Coffee),
+                _ => (0, Deed::Paid),
+            };
+            deeds.extend((0..times).map(|_| (self.day_in(0), deed)));
+        }
+        if self.customers[slot].attachment == Attachment::Asleep {
+            let woke = self.settings.start - ASLEEP_DAYS * DAY_MS;
+            deeds.retain(|(time, deed)| *deed != Deed::Login || *time < woke);
         }
         if persona.name == "saver" {
             deeds.push((self.day_in(0), Deed::Invested));
         }
         let last = self.settings.start - PAUSE_MS;
         deeds.retain(|(time, _)| (first + 1..=last).contains(time));
+        if first + DAY_MS < self.settings.start - DAY_MS {
+            self.still_open(slot, &mut deeds);
+        }
         deeds.sort_by_key(|(time, _)| *time);
         deeds
+    }
+
+    /// What happened just long enough ago that it is decided right after the start.
+    fn still_open(&mut self, slot: usize, deeds: &mut Vec<(Millis, Deed)>) {
+        let customer = &self.customers[slot];
+        if customer.attachment != Attachment::Lively || !self.random.chance(OPEN_PERMILLE) {
+            return;
+        }
+        let due = self.settings.start + self.random.between(OPEN_MS.0, OPEN_MS.1);
+        if self.customers[slot].is_salary_account() {
+            // The money must lie idle, so nothing else happened on that day.
+            deeds.retain(|(time, _)| *time < due - DAY_MS);
+            deeds.push((due - DAY_MS, Deed::FreshMoney));
+        } else {
+            deeds.push((due - BASKET_WAITS_MS, Deed::WandersOff));
+        }
     }
 
     /// A waking moment of the month that ended `month` months before the start.
@@ -81,20 +154,66 @@ impl Simulation {
                 let movement = self.income(slot);
                 events.push(self.book(slot, &movement, time, Moment::History));
             }
+            Deed::FreshMoney => {
+                let movement = self.income(slot);
+                events.push(self.book(slot, &movement, time, Moment::FreshMoney));
+            }
+            Deed::Left => {
+                let customer = &self.customers[slot];
+                let income = customer.monthly_income_cents;
+                let cents = income + customer.balance_cents * LEAVING_PERMILLE / 1000;
+                let movement = Movement {
+                    incoming: false,
+                    cents: cents.min(customer.balance_cents),
+                    counterparty: own_account_elsewhere(customer),
+                    channel: "mobile",
+                    purpose: "transfer",
+                };
+                if movement.cents > 0 {
+                    events.push(self.book(slot, &movement, time, Moment::History));
+                }
+            }
+            Deed::Login => {
+                let told = self.tell_notice(slot, &login(), time);
+                events.push(past(told));
+            }
+            Deed::Bill => {
+                let bill = self.usual_bill();
+                if bill.cents <= self.customers[slot].balance_cents {
+                    let notice = self.bill_paid(slot, &bill);
+                    let told = self.tell_notice(slot, &notice, time);
+                    events.push(past(told));
+                    let movement = bill_payment(&bill);
+                    events.push(self.book(slot, &movement, time, Moment::History));
+                }
+            }
+            Deed::WandersOff => {
+                let number = self.next_basket();
+                let customer = &self.customers[slot];
+                let basket = customer.fill_basket(number, &mut self.random);
+                events.push(self.wander_off(slot, basket, time));
+            }
             Deed::Rent | Deed::Invested => {
                 let movement = self.earlier_payment(slot, deed);
                 if movement.cents <= self.customers[slot].balance_cents {
                     events.push(self.book(slot, &movement, time, Moment::History));
                 }
             }
-            Deed::Paid => {
+            Deed::Paid | Deed::Ride | Deed::Coffee => {
                 let number = self.next_basket();
                 let customer = &self.customers[slot];
-                let mut basket = customer.fill_basket(number, &mut self.random);
+                let random = &mut self.random;
+                let mut basket = match deed {
+                    Deed::Ride => customer.fill_basket_with("transport", number, random),
+                    Deed::Coffee => Basket {
+                        tender: "own_account",
+                        ..customer.fill_basket_with("coffee", number, random)
+                    },
+                    _ => customer.fill_basket(number, random),
+                };
                 basket.tender = customer.tender_for(&basket);
-                let mut paid = self.tell_checkout(slot, &basket, "paid", time);
-                paid.kind = Moment::History;
-                events.push(paid);
+                let told = self.tell_checkout(slot, &basket, "paid", time);
+                events.push(past(told));
                 if basket.tender == "own_account" {
                     let debit = card_payment(&basket);
                     events.push(self.book(slot, &debit, time, Moment::History));
@@ -123,5 +242,12 @@ impl Simulation {
             channel: "mobile",
             purpose,
         }
+    }
+}
+
+fn past(told: SimulatedEvent) -> SimulatedEvent {
+    SimulatedEvent {
+        kind: Moment::History,
+        ..told
     }
 }

@@ -15,6 +15,19 @@ pub(super) struct Merchant {
     pub(super) partner: bool,
     /// What one basket costs there.
     pub(super) basket: Amounts,
+    /// Where it is (ISO 3166), and the code of its city; `None` for a branch in the customer's city.
+    pub(super) abroad: Option<(&'static str, &'static str)>,
+    /// Whether it sells over the net.
+    pub(super) online: bool,
+}
+
+/// A shop in another country, or one there that sells over the net.
+const fn foreign(place: (&'static str, &'static str), online: bool, shop: Merchant) -> Merchant {
+    Merchant {
+        abroad: Some(place),
+        online,
+        ..shop
+    }
 }
 
 const fn shop(
@@ -30,11 +43,13 @@ const fn shop(
         mcc,
         partner,
         basket,
+        abroad: None,
+        online: false,
     }
 }
 
 /// All of them; a category has at least one.
-pub(super) static MERCHANTS: [Merchant; 30] = [
+pub(super) static MERCHANTS: [Merchant; 37] = [
     shop(
         ("老码头火锅", "Laomatou Hotpot"),
         "dining",
@@ -245,12 +260,89 @@ pub(super) static MERCHANTS: [Merchant; 30] = [
         true,
         yuan(1_350, 700),
     ),
+    shop(
+        ("毛球宠物", "Furball Pets"),
+        "pets",
+        "5995",
+        true,
+        yuan(138, 600),
+    ),
+    shop(
+        ("青松动物医院", "Green Pine Animal Hospital"),
+        "pets",
+        "0742",
+        false,
+        yuan(260, 600),
+    ),
+    foreign(
+        ("JP", "NRT"),
+        false,
+        shop(
+            ("浅草寿司", "Asakusa Sushi"),
+            "dining",
+            "5812",
+            false,
+            yuan(310, 500),
+        ),
+    ),
+    foreign(
+        ("SG", "SIN"),
+        false,
+        shop(
+            ("滨海酒店", "Bayfront Hotel"),
+            "travel",
+            "7011",
+            false,
+            yuan(1_450, 500),
+        ),
+    ),
+    foreign(
+        ("FR", "PAR"),
+        false,
+        shop(
+            ("左岸百货", "Rive Gauche"),
+            "fashion",
+            "5311",
+            false,
+            yuan(1_900, 700),
+        ),
+    ),
+    foreign(
+        ("US", "NYC"),
+        true,
+        shop(
+            ("环球优选", "Global Picks"),
+            "fashion",
+            "5311",
+            false,
+            yuan(760, 600),
+        ),
+    ),
+    foreign(
+        ("JP", "TYO"),
+        true,
+        shop(
+            ("东京药妆", "Tokyo Drugstore"),
+            "health",
+            "5912",
+            false,
+            yuan(430, 600),
+        ),
+    ),
 ];
 
-/// The shops of a category.
+/// The shops in other countries.
+pub(super) fn abroad(online: bool) -> impl Iterator<Item = (usize, &'static Merchant)> {
+    MERCHANTS
+        .iter()
+        .enumerate()
+        .filter(move |(_, merchant)| merchant.abroad.is_some() && merchant.online == online)
+}
+
+/// The shops of a category, at home.
 pub(super) fn of_category(category: &str) -> impl Iterator<Item = (usize, &'static Merchant)> {
     MERCHANTS
         .iter()
         .enumerate()
-        .filter(move |(_, merchant)| merchant.category == category)
+        .filter(move |(_, merchant)| merchant.category == category && merchant.abroad.is_none())
 }

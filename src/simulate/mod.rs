@@ -5,9 +5,10 @@
 //!
 //! In the order in which an event meets them: [`random`] and [`amount`] are the dice, [`people`],
 //! [`merchants`] and [`personas`] the tables that say who lives here, [`customer`] one of them,
-//! [`history`] what they did before the start, [`stories`] what they do next, [`simulation`] the
-//! clockwork that keeps follow-ups in order, [`response`] how they take what the engine sends
-//! them, and [`wire`] the CloudEvents that producers would have published.
+//! [`history`] what they did before the start, [`stories`] and [`occasions`] what they do next,
+//! [`simulation`] the clockwork that keeps follow-ups in order, [`response`] how they take what the
+//! engine sends them, [`telling`] what happened as events, and [`wire`] the CloudEvents that producers
+//! would have published.
 //!
 //! Traffic is condensed: a basket is paid or abandoned seconds after it was started, and large
 //! outflows are some hundred times as frequent as in life, so that a demo of twenty seconds shows
@@ -18,12 +19,14 @@ mod amount;
 mod customer;
 mod history;
 mod merchants;
+mod occasions;
 mod people;
 mod personas;
 mod random;
 mod response;
 mod simulation;
 mod stories;
+mod telling;
 mod wire;
 
 #[cfg(test)]

@@ -103,3 +103,34 @@ pub(super) static EMPLOYERS: [Name; 6] = [
     name("锦程汽车", "Jincheng Motors"),
     name("云图设计", "Cloudmap Design"),
 ];
+
+/// Residential communities; merchants around the first three have contracts (`rules/lib/neighbourhood.rhai`).
+pub(super) static COMMUNITIES: [&str; 5] = [
+    "Willow Garden",
+    "Harbour View",
+    "Maple Court",
+    "Riverbank",
+    "Old Town",
+];
+
+/// Hospitals, as they are registered with.
+pub(super) static HOSPITALS: [&str; 3] = [
+    "Shenjiang Hospital",
+    "Eastern Clinic",
+    "Children's Hospital",
+];
+
+/// Schools that ask for fees.
+pub(super) static SCHOOLS: [&str; 3] = [
+    "Jianghai University",
+    "College of the Arts",
+    "No. 3 Middle School",
+];
+
+/// Marathons.
+pub(super) static RACES: [&str; 4] = [
+    "Shanghai Marathon",
+    "Beijing Marathon",
+    "West Lake Marathon",
+    "Wuhan Marathon",
+];

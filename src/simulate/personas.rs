@@ -33,6 +33,25 @@ pub(super) enum Activity {
     MovingAway,
     /// Send much to somebody for reasons that nobody knows (scene 2, unknown).
     Family,
+    /// Open the app.
+    Login,
+    /// Get a bill that somebody has to pay (scene 6).
+    BillDue,
+    /// Pay the property fee (scenes 6 and 10).
+    PropertyFee,
+    /// See a doctor: register, or pay a fee (scene 7).
+    Hospital,
+    /// Be asked for a fee by a school (scene 8).
+    Campus,
+    /// Pay a school abroad, a migration agency, or for a home abroad (scene 9).
+    StudyAbroad,
+    Migration,
+    PropertyAbroad,
+    /// Pay in another country, or in a shop there that sells over the net (scene 9).
+    TripAbroad,
+    ShopAbroad,
+    /// Register for a marathon (scene 11).
+    Race,
 }
 
 /// Where income comes from.
@@ -144,6 +163,12 @@ const SALARIED: Persona = Persona {
         (Activity::BigPurchase, 3),
         (Activity::Renovation, 2),
         (Activity::Family, 2),
+        (Activity::Login, 5),
+        (Activity::BillDue, 3),
+        (Activity::PropertyFee, 2),
+        (Activity::Hospital, 2),
+        (Activity::ShopAbroad, 2),
+        (Activity::Race, 6),
     ],
     segments: &["payroll"],
     habits: Habits {
@@ -179,6 +204,7 @@ const STUDENT: Persona = Persona {
         ("leisure", 8),
         ("fashion", 8),
         ("electronics", 4),
+        ("pets", 4),
     ],
     tenders: &[("own_account", 35), ("other_bank", 15), ("wallet", 50)],
     basket_permille: 650,
@@ -188,6 +214,10 @@ const STUDENT: Persona = Persona {
         (Activity::Checkout, 82),
         (Activity::Payment, 8),
         (Activity::Income, 10),
+        (Activity::Login, 5),
+        (Activity::Campus, 6),
+        (Activity::ShopAbroad, 2),
+        (Activity::Race, 2),
     ],
     segments: &["campus"],
     habits: Habits {
@@ -236,6 +266,9 @@ const SMALL_MERCHANT: Persona = Persona {
         (Activity::Payment, 12),
         (Activity::Family, 6),
         (Activity::BigPurchase, 3),
+        (Activity::Login, 3),
+        (Activity::BillDue, 3),
+        (Activity::Hospital, 1),
     ],
     segments: &["merchant-owner"],
     habits: Habits {
@@ -280,6 +313,11 @@ const TRAVELLER: Persona = Persona {
         (Activity::Income, 5),
         (Activity::MovingAway, 3),
         (Activity::BigPurchase, 3),
+        (Activity::Login, 3),
+        (Activity::BillDue, 2),
+        (Activity::TripAbroad, 10),
+        (Activity::ShopAbroad, 3),
+        (Activity::Race, 6),
     ],
     segments: &["frequent-traveller"],
     habits: Habits {
@@ -324,6 +362,13 @@ const SAVER: Persona = Persona {
         (Activity::Income, 12),
         (Activity::Payment, 8),
         (Activity::Family, 2),
+        (Activity::Login, 3),
+        (Activity::BillDue, 2),
+        (Activity::PropertyFee, 2),
+        (Activity::Hospital, 1),
+        (Activity::StudyAbroad, 3),
+        (Activity::Migration, 2),
+        (Activity::PropertyAbroad, 3),
     ],
     segments: &["yield-seeker"],
     habits: Habits {
@@ -358,6 +403,7 @@ const HOMEMAKER: Persona = Persona {
         ("home", 9),
         ("fashion", 10),
         ("health", 5),
+        ("pets", 16),
     ],
     tenders: &[("own_account", 48), ("other_bank", 22), ("wallet", 30)],
     basket_permille: 1050,
@@ -369,6 +415,12 @@ const HOMEMAKER: Persona = Persona {
         (Activity::Income, 6),
         (Activity::Renovation, 3),
         (Activity::Family, 1),
+        (Activity::Login, 4),
+        (Activity::BillDue, 4),
+        (Activity::PropertyFee, 4),
+        (Activity::Hospital, 3),
+        (Activity::Campus, 3),
+        (Activity::ShopAbroad, 2),
     ],
     segments: &["family"],
     habits: Habits {
@@ -401,6 +453,7 @@ const RETIREE: Persona = Persona {
         ("health", 26),
         ("dining", 28),
         ("leisure", 6),
+        ("pets", 14),
     ],
     tenders: &[("own_account", 62), ("other_bank", 28), ("wallet", 10)],
     basket_permille: 850,
@@ -412,6 +465,10 @@ const RETIREE: Persona = Persona {
         (Activity::Payment, 10),
         (Activity::Yield, 6),
         (Activity::Family, 6),
+        (Activity::Login, 2),
+        (Activity::BillDue, 3),
+        (Activity::PropertyFee, 3),
+        (Activity::Hospital, 5),
     ],
     segments: &["pensioner"],
     habits: Habits {

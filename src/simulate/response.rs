@@ -1,7 +1,8 @@
 //! How simulated customers take what the engine sends them.
 
-use super::amount::round_sum;
-use super::customer::{Basket, Customer};
+use super::amount::{YUAN, round_sum};
+use super::customer::{Attachment, Basket, Customer};
+use super::occasions::login;
 use super::random::Random;
 use super::simulation::{Simulation, Step};
 use super::stories::own_account_elsewhere;
@@ -46,15 +47,61 @@ const OPENING_MS: (i64, i64) = (250, 500);
 const DECIDING_MS: (i64, i64) = (550, 1_000);
 /// From the thumb to the till.
 const PAYING_MS: (i64, i64) = (1_100, 1_800);
-/// Codes with this in them offer to pay in instalments.
-const INSTALMENT_CODE: &str = "INSTAL";
+/// How many of a thousand of what is on the account goes into a product that is taken.
+const INVESTED_PERMILLE: i64 = 300;
+/// What a credit line is drawn for at first, and what an insurance costs a month; in cents.
+const FIRST_DRAWDOWN_CENTS: i64 = 5_000 * YUAN;
+const PREMIUM_CENTS: i64 = 19 * YUAN;
+
+/// What taking an action means to a customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taking {
+    /// The basket is paid from our account.
+    Coupon,
+    /// What was paid becomes a loan.
+    Instalments,
+    /// Money is drawn from a credit line.
+    CreditLine,
+    /// Money goes into one of our products.
+    Product,
+    /// An insurance is paid.
+    Cover,
+    /// Money that left comes back.
+    Return,
+    /// Bills are paid by themselves from now on.
+    AutoPay,
+    /// The open bill is paid.
+    Bill,
+    /// The app is opened.
+    Login,
+}
+
+impl Taking {
+    /// By the code of the action, as far as it is one of the shipped rules'; any other offer is a coupon.
+    fn of(action: &ReceivedAction<'_>) -> Self {
+        match action.code {
+            code if code.contains("INSTAL") => Self::Instalments,
+            "CAMPUS-10" => Self::Instalments,
+            "MERCHANT-LINE" => Self::CreditLine,
+            "AUTOPAY" => Self::AutoPay,
+            "BILL" => Self::Bill,
+            code if code.ends_with("-COVER") => Self::Cover,
+            _ if action.kind == "message" => Self::Login,
+            "WAKE-UP" | "MIGRATION" => Self::Login,
+            code if code.starts_with("FX-") || code == "BUSINESS-CARD" => Self::Login,
+            _ if action.kind == "retention" => Self::Return,
+            "EQUITY-PLUS" | "BALANCED-90" | "DEPOSIT-180" | "CHANGE-JAR" => Self::Product,
+            _ => Self::Coupon,
+        }
+    }
+}
 
 impl Simulation {
     /// Lets a customer take an action, received at `at` (milliseconds since the Unix epoch), and plans
     /// what follows; the outcome events (`offer.delivered`, `offer.accepted`, …) come out of
     /// [`Simulation::next`] when they are due, and after an accepted coupon the paid checkout with
     /// `own_account`, its debit, and `offer.redeemed`. An accepted retention brings back part of the
-    /// money; accepted instalments are credited. The answer depends on the seed, the persona and the
+    /// money; accepted instalments are credited; products and insurances are paid. The answer depends on the seed, the persona and the
     /// action's id alone, but that nobody accepts a coupon for a basket that the account cannot pay.
     /// `None` if the customer is none of ours, or no more.
     pub fn respond(&mut self, action: &ReceivedAction<'_>, at: Millis) -> Option<Response> {
@@ -64,7 +111,8 @@ impl Simulation {
         let out_of_reach = customer
             .open
             .is_some_and(|basket| basket.cents > customer.balance_cents);
-        if response == Response::Accepted && is_coupon(action) && out_of_reach {
+        let coupon = action.kind == "offer" && Taking::of(action) == Taking::Coupon;
+        if response == Response::Accepted && coupon && out_of_reach {
             response = Response::Opened;
         }
         if response == Response::Failed {
@@ -89,27 +137,47 @@ impl Simulation {
 
     /// What an accepted action makes a customer do.
     fn follow_through(&mut self, slot: usize, action: &ReceivedAction<'_>, at: Millis) {
-        if action.code.contains(INSTALMENT_CODE) {
-            let customer = &self.customers[slot];
-            let Some(Basket { cents, .. }) = customer.paid else {
-                return;
-            };
-            let movement = credit("loan", "消费信贷", cents);
-            self.later(slot, at, PAYING_MS, Step::Move { movement });
-        } else if action.kind == "retention" {
-            let customer = &mut self.customers[slot];
-            let Some(cents) = customer.left_cents.take() else {
-                return;
-            };
-            let counterparty = own_account_elsewhere(customer);
-            let back = round_sum(cents / 2);
-            let movement = Movement {
-                counterparty,
-                ..credit("transfer", "", back)
-            };
-            self.later(slot, at, PAYING_MS, Step::Move { movement });
-        } else if is_coupon(action) {
-            self.pay_from_own_account(slot, action, at);
+        let taking = Taking::of(action);
+        if taking == Taking::Coupon {
+            return self.pay_from_own_account(slot, action, at);
+        }
+        let customer = &mut self.customers[slot];
+        let step = match taking {
+            Taking::Coupon => None,
+            Taking::AutoPay => {
+                customer.autopay = true;
+                None
+            }
+            Taking::Bill => customer.bill.clone().map(|bill| Step::PayBill { bill }),
+            Taking::Login => {
+                // Who had fallen asleep is awake.
+                customer.attachment = Attachment::Lively;
+                let notice = Box::new(login());
+                Some(Step::Tell { notice })
+            }
+            Taking::Instalments => {
+                let paid = customer.paid.map(|Basket { cents, .. }| cents);
+                paid.map(|cents| credit("loan", "消费信贷", cents))
+                    .map(|movement| Step::Move { movement })
+            }
+            Taking::CreditLine => Some(Step::Move {
+                movement: credit("loan", "小微贷款", FIRST_DRAWDOWN_CENTS),
+            }),
+            Taking::Return => customer.left_cents.take().map(|cents| Step::Move {
+                movement: Movement {
+                    counterparty: own_account_elsewhere(customer),
+                    ..credit("transfer", "", round_sum(cents / 2))
+                },
+            }),
+            Taking::Product => Some(Step::Invest {
+                permille: INVESTED_PERMILLE,
+            }),
+            Taking::Cover => Some(Step::Premium {
+                cents: PREMIUM_CENTS,
+            }),
+        };
+        if let Some(step) = step {
+            self.later(slot, at, PAYING_MS, step);
         }
     }
 
@@ -152,10 +220,6 @@ impl Simulation {
             .ok()?;
         self.slot_of(number)
     }
-}
-
-fn is_coupon(action: &ReceivedAction<'_>) -> bool {
-    action.kind == "offer" && !action.code.contains(INSTALMENT_CODE)
 }
 
 fn decide(seed: u64, customer: &Customer, action: &str) -> Response {

@@ -3,15 +3,18 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
-use super::amount::{YUAN, decimal};
-use super::customer::{Basket, Customer};
+use super::customer::{Basket, Bill, Customer};
 use super::personas::Activity;
 use super::random::Random;
-use super::wire::{self, Movement};
+use super::telling::Notice;
+use super::wire::Movement;
 use crate::clock::Millis;
 
 /// How often another customer is asked when one has nothing to do.
 const ATTEMPTS_MAX: u32 = 16;
+/// The first goal, and the distance of those after it, in events: everybody sees them, so they are rare.
+const GOAL_FIRST: u64 = 900;
+const GOAL_EVERY: u64 = 3_000;
 /// The generator's stream for the traffic; customers use 1 and up.
 const TRAFFIC_STREAM: u64 = 0;
 
@@ -32,14 +35,14 @@ pub struct SimulationSettings {
 }
 
 impl SimulationSettings {
-    /// A thousand customers with sixty days of history, from `start` on.
+    /// A thousand customers with a hundred days of history, from `start` on.
     #[must_use]
     pub fn new(seed: u64, start: Millis) -> Self {
         Self {
             seed,
             customers: 1000,
             start,
-            warmup_days: 60,
+            warmup_days: 100,
             newcomers_permille: 20,
         }
     }
@@ -66,8 +69,28 @@ pub enum Moment {
     UnknownOutflow,
     /// Scene 3: 100 or more paid from the account at a partner merchant by somebody with a credit limit.
     TillPurchase,
+    /// Scene 5: a card settlement on a merchant's account.
+    Settlement,
+    /// Scene 6: a bill falls due, or is paid.
+    Bill,
+    /// Scene 7: an appointment at a hospital, or its fee.
+    Hospital,
+    /// Scene 8: a school asks for a fee.
+    Campus,
+    /// Scene 9: study, migration, a home, a journey, work or shopping abroad.
+    Abroad,
+    /// Scenes 6 and 10: a property fee is paid, so it is known where home is.
+    PropertyFee,
+    /// Scene 11: somebody registers for a marathon.
+    Race,
+    /// Scene 12: a goal, which has no customer.
+    Goal,
+    /// Scene 13: a salary arrives.
+    FreshMoney,
     /// Scene 15: a checkout is given up.
     Abandoned,
+    /// Scene 15: a checkout is started, and the customer wanders off without another word.
+    WandersOff,
     /// What became of an action of the engine.
     Outcome,
 }
@@ -82,7 +105,16 @@ impl Moment {
                 Some("large-outflow")
             }
             Self::TillPurchase => Some("credit-at-the-till"),
-            Self::Abandoned => Some("abandoned-basket"),
+            Self::Settlement => Some("small-merchant"),
+            Self::Bill => Some("bills"),
+            Self::Hospital => Some("health"),
+            Self::Campus => Some("campus"),
+            Self::Abroad => Some("abroad"),
+            Self::PropertyFee => Some("neighbourhood"),
+            Self::Race => Some("race-day"),
+            Self::Goal => Some("hot-event"),
+            Self::FreshMoney => Some("fresh-money"),
+            Self::Abandoned | Self::WandersOff => Some("abandoned-basket"),
             Self::Profile | Self::History | Self::Everyday | Self::Outcome => None,
         }
     }
@@ -91,9 +123,9 @@ impl Moment {
 /// One event to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SimulatedEvent {
-    /// Where to: `scene.events.<domain>.<kind>.<customer's token>`.
+    /// Where to: `scene.events.<domain>.<kind>.<customer's token>`, or `scene.broadcast.<kind>`.
     pub subject: String,
-    /// The customer's id.
+    /// The customer's id; empty for a broadcast.
     pub customer: String,
     /// Event time, milliseconds since the Unix epoch.
     pub time: Millis,
@@ -120,6 +152,14 @@ pub(super) enum Step {
     Outflow { activity: Activity },
     /// Any other movement.
     Move { movement: Movement },
+    /// A bill is paid by hand, if it still is to be paid.
+    PayBill { bill: Bill },
+    /// A part of what is on the account goes into a product of ours.
+    Invest { permille: i64 },
+    /// An insurance is paid.
+    Premium { cents: i64 },
+    /// What somebody else has to tell.
+    Tell { notice: Box<Notice> },
     /// What became of an action.
     Outcome {
         event_type: &'static str,
@@ -173,6 +213,8 @@ pub struct Simulation {
     events: u64,
     baskets: u64,
     steps: u64,
+    /// How often the clockwork was asked for an event.
+    turns: u64,
     follow_ups: BinaryHeap<Reverse<FollowUp>>,
     /// Steps that nothing may come before: the debit right after the payment.
     at_once: VecDeque<(u64, Step)>,
@@ -194,6 +236,7 @@ impl Simulation {
             events: 0,
             baskets: 0,
             steps: 0,
+            turns: 0,
             follow_ups: BinaryHeap::new(),
             at_once: VecDeque::new(),
         }
@@ -215,6 +258,11 @@ impl Simulation {
     /// The next event of the endless traffic, at the moment `at` (milliseconds since the Unix epoch,
     /// not earlier than the one before): a follow-up that is due, or else a new story.
     pub fn next(&mut self, at: Millis) -> SimulatedEvent {
+        self.turns += 1;
+        // Not between a payment and its debit.
+        if self.turns % GOAL_EVERY == GOAL_FIRST && self.at_once.is_empty() {
+            return self.tell_goal(at);
+        }
         while let Some((customer, step)) = self.take_due(at) {
             if let Some(event) = self.follow_up(customer, step, at) {
                 return event;
@@ -293,13 +341,13 @@ impl Simulation {
     }
 
     /// An event id, unique per source also across other seeds and starts.
-    fn next_id(&mut self, prefix: &str) -> String {
+    pub(super) fn next_id(&mut self, prefix: &str) -> String {
         self.events += 1;
         let SimulationSettings { seed, start, .. } = self.settings;
         format!("{prefix}-{seed:x}.{start:x}-{}", self.events)
     }
 
-    fn event(
+    pub(super) fn event(
         &self,
         slot: usize,
         event_type: &str,
@@ -318,128 +366,5 @@ impl Simulation {
             story,
             kind,
         }
-    }
-
-    pub(super) fn tell_profile(&mut self, slot: usize, time: Millis) -> SimulatedEvent {
-        let id = self.next_id("pf");
-        let customer = &self.customers[slot];
-        let payload = wire::profile(&id, customer, time);
-        let story = format!(
-            "{}, {}, {}, banks with us in {}",
-            customer.introduction(),
-            customer.age,
-            customer.tier,
-            customer.city
-        );
-        self.event(
-            slot,
-            "customer.profile",
-            time,
-            payload,
-            (Moment::Profile, story),
-        )
-    }
-
-    /// Books a movement and tells it. Outgoing amounts never exceed the balance.
-    pub(super) fn book(
-        &mut self,
-        slot: usize,
-        movement: &Movement,
-        time: Millis,
-        kind: Moment,
-    ) -> SimulatedEvent {
-        let id = self.next_id("mv");
-        let customer = &mut self.customers[slot];
-        customer.balance_cents += if movement.incoming {
-            movement.cents
-        } else {
-            -movement.cents
-        };
-        debug_assert!(customer.balance_cents >= 0, "accounts are not overdrawn");
-        let payload = wire::movement(&id, customer, movement, time);
-        let verb = if movement.incoming {
-            "receives"
-        } else {
-            "pays"
-        };
-        let preposition = if movement.incoming { "from" } else { "to" };
-        let story = format!(
-            "{} {verb} ¥{} {preposition} {} ({}), ¥{} left",
-            customer.introduction(),
-            decimal(movement.cents),
-            movement.counterparty.name,
-            movement.purpose,
-            decimal(customer.balance_cents),
-        );
-        self.event(slot, "account.movement", time, payload, (kind, story))
-    }
-
-    /// Tells one stage of a checkout.
-    pub(super) fn tell_checkout(
-        &mut self,
-        slot: usize,
-        basket: &Basket,
-        stage: &'static str,
-        time: Millis,
-    ) -> SimulatedEvent {
-        let id = self.next_id("co");
-        let customer = &self.customers[slot];
-        let tender = basket.tender;
-        let payload = wire::checkout(&id, customer, basket, (stage, tender), time);
-        let verb = match stage {
-            "started" => "starts a checkout of",
-            "paid" => "pays",
-            "abandoned" => "gives up a basket of",
-            _ => "gets back",
-        };
-        let means = match (stage, tender) {
-            ("abandoned" | "refunded", _) => "",
-            (_, "own_account") => ", from our account",
-            (_, "other_bank") => ", with another bank's card",
-            _ => ", with a wallet",
-        };
-        let story = format!(
-            "{} {verb} ¥{} at {}, {}{means}",
-            customer.introduction(),
-            decimal(basket.cents),
-            basket.merchant().name.latin,
-            customer.city,
-        );
-        let kind = moment_of(customer, basket, stage);
-        self.event(slot, "merchant.checkout", time, payload, (kind, story))
-    }
-
-    /// Tells what became of an action; its id repeats when the same action is taken twice.
-    pub(super) fn tell_outcome(
-        &self,
-        slot: usize,
-        event_type: &'static str,
-        action: &str,
-        time: Millis,
-    ) -> SimulatedEvent {
-        let outcome = event_type.trim_start_matches("offer.");
-        let id = format!("oc-{action}-{outcome}");
-        let customer = &self.customers[slot];
-        let payload = wire::outcome(&id, customer, (event_type, action), time);
-        let story = format!("{}: offer {outcome}", customer.introduction());
-        self.event(slot, event_type, time, payload, (Moment::Outcome, story))
-    }
-}
-
-/// From which amount on a checkout is a moment of scenes 1 and 3, in cents.
-const MOMENT_CENTS_MIN: i64 = 100 * YUAN;
-
-fn moment_of(customer: &Customer, basket: &Basket, stage: &str) -> Moment {
-    let partner = basket.merchant().partner && basket.cents >= MOMENT_CENTS_MIN;
-    let own = basket.tender == "own_account";
-    match stage {
-        "started" if partner && !own && basket.merchant().category == "dining" => {
-            Moment::RivalTender
-        }
-        "paid" if partner && own && customer.credit_limit_cents >= Some(basket.cents) => {
-            Moment::TillPurchase
-        }
-        "abandoned" => Moment::Abandoned,
-        _ => Moment::Everyday,
     }
 }

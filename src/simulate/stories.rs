@@ -1,7 +1,7 @@
 //! What customers do next: how stories begin, and how they go on.
 
 use super::amount::{Amounts, YUAN, round_sum, yuan};
-use super::customer::{Basket, Customer};
+use super::customer::{Attachment, Basket, Customer};
 use super::people::{FAMILY_NAMES, GIVEN_NAMES, Name};
 use super::personas::Activity;
 use super::simulation::{Moment, SimulatedEvent, Simulation, Step};
@@ -16,8 +16,23 @@ const ABANDONING_MS: (i64, i64) = (3_000, 6_500);
 const REFUNDING_MS: (i64, i64) = (4_000, 9_000);
 /// How long money stays after it landed, when it is about to leave (condensed from hours).
 const LEAVING_MS: (i64, i64) = (1_500, 3_500);
+/// How many of a thousand baskets are neither paid nor given up.
+const WANDERING_PERMILLE: u32 = 12;
 /// Nobody calls an outflow below this large, in cents.
 const LARGE_CENTS_MIN: i64 = 6_000 * YUAN;
+
+/// Where a basket is filled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Wherever the persona likes to shop.
+    Taste,
+    /// At home, in a shop of this category.
+    Category(&'static str),
+    /// In another country.
+    Abroad,
+    /// In a shop of another country that sells over the net.
+    AbroadOnline,
+}
 
 /// A share of the balance that leaves at once, in permille: from, to.
 type Share = (i64, i64);
@@ -56,8 +71,11 @@ impl Simulation {
         activity: Activity,
         at: Millis,
     ) -> Option<SimulatedEvent> {
+        if self.customers[slot].attachment != Attachment::Lively {
+            return None;
+        }
         match activity {
-            Activity::Checkout => self.start_checkout(slot, None, at),
+            Activity::Checkout => self.start_checkout(slot, Place::Taste, at),
             Activity::Income => Some(self.receive_income(slot, at)),
             Activity::Payment => self.pay_bill(slot, at),
             Activity::Yield | Activity::BigPurchase | Activity::Family => {
@@ -73,11 +91,14 @@ impl Simulation {
                 Some(self.receive_income(slot, at))
             }
             Activity::Renovation => {
-                let event = self.start_checkout(slot, Some("home"), at)?;
+                let event = self.start_checkout(slot, Place::Category("home"), at)?;
                 let delay = (PAYING_MS.1 + LEAVING_MS.0, PAYING_MS.1 + LEAVING_MS.1);
                 self.later(slot, at, delay, Step::Outflow { activity });
                 Some(event)
             }
+            Activity::TripAbroad => self.start_checkout(slot, Place::Abroad, at),
+            Activity::ShopAbroad => self.start_checkout(slot, Place::AbroadOnline, at),
+            _ => self.occasion(slot, activity, at),
         }
     }
 
@@ -126,33 +147,53 @@ impl Simulation {
             }
             Step::Outflow { activity } => self.large_outflow(slot, activity, at),
             Step::Move { movement } => Some(self.book(slot, &movement, at, Moment::Everyday)),
+            Step::PayBill { bill } => self.pay_open_bill(slot, &bill, at),
+            Step::Invest { permille } => {
+                let cents = self.customers[slot].balance_cents * permille / 1000;
+                let to = ("理财产品", "wealth", "our_product");
+                self.pay_out(slot, round_sum(cents), to, at)
+            }
+            Step::Premium { cents } => {
+                self.pay_out(slot, cents, ("安泰保险", "insurance", "premium"), at)
+            }
+            Step::Tell { notice } => Some(self.tell_notice(slot, &notice, at)),
             Step::Outcome { event_type, action } => {
                 Some(self.tell_outcome(slot, event_type, &action, at))
             }
         }
     }
 
-    fn start_checkout(
-        &mut self,
-        slot: usize,
-        category: Option<&str>,
-        at: Millis,
-    ) -> Option<SimulatedEvent> {
+    fn start_checkout(&mut self, slot: usize, place: Place, at: Millis) -> Option<SimulatedEvent> {
         if self.customers[slot].open.is_some() {
             return None;
         }
         let number = self.next_basket();
         let customer = &mut self.customers[slot];
-        let mut basket = match category {
-            Some(category) => customer.fill_basket_with(category, number, &mut self.random),
-            None => customer.fill_basket(number, &mut self.random),
+        let random = &mut self.random;
+        let mut basket = match place {
+            Place::Taste => customer.fill_basket(number, random),
+            Place::Category(category) => customer.fill_basket_with(category, number, random),
+            Place::Abroad => customer.fill_basket_abroad(false, number, random),
+            Place::AbroadOnline => customer.fill_basket_abroad(true, number, random),
         };
         basket.tender = customer.tender_for(&basket);
+        if place == Place::Taste && random.chance(WANDERING_PERMILLE) {
+            return Some(self.wander_off(slot, basket, at));
+        }
         customer.open = Some(basket);
-        let paid = category.is_some() || !self.random.chance(customer.persona.abandons_permille);
+        let paid = place != Place::Taste || !random.chance(customer.persona.abandons_permille);
         let delay = if paid { PAYING_MS } else { ABANDONING_MS };
         self.later(slot, at, delay, Step::Settle { basket, paid });
         Some(self.tell_checkout(slot, &basket, "started", at))
+    }
+
+    /// A checkout is started, and nobody ever hears of it again.
+    pub(super) fn wander_off(&mut self, slot: usize, basket: Basket, at: Millis) -> SimulatedEvent {
+        self.customers[slot].lost = Some(basket);
+        SimulatedEvent {
+            kind: Moment::WandersOff,
+            ..self.tell_checkout(slot, &basket, "started", at)
+        }
     }
 
     fn settle(&mut self, slot: usize, basket: Basket, paid: bool, at: Millis) -> SimulatedEvent {
@@ -177,7 +218,12 @@ impl Simulation {
     /// The persona's income arrives; what the clockwork falls back on, since it is always possible.
     pub(super) fn receive_income(&mut self, slot: usize, at: Millis) -> SimulatedEvent {
         let movement = self.income(slot);
-        self.book(slot, &movement, at, Moment::Everyday)
+        let kind = match movement.purpose {
+            "salary" => Moment::FreshMoney,
+            "settlement" => Moment::Settlement,
+            _ => Moment::Everyday,
+        };
+        self.book(slot, &movement, at, kind)
     }
 
     pub(super) fn income(&mut self, slot: usize) -> Movement {
@@ -219,6 +265,31 @@ impl Simulation {
             incoming: false,
             cents,
             counterparty,
+            channel: "mobile",
+            purpose,
+        };
+        Some(self.book(slot, &movement, at, Moment::Everyday))
+    }
+
+    /// Pays a company from the account; `None` if there is too little.
+    fn pay_out(
+        &mut self,
+        slot: usize,
+        cents: i64,
+        (name, category, purpose): (&str, &'static str, &'static str),
+        at: Millis,
+    ) -> Option<SimulatedEvent> {
+        if cents > self.customers[slot].balance_cents {
+            return None;
+        }
+        let movement = Movement {
+            incoming: false,
+            cents,
+            counterparty: Counterparty {
+                name: name.to_owned(),
+                bank: None,
+                category: Some(category),
+            },
             channel: "mobile",
             purpose,
         };
@@ -307,7 +378,7 @@ impl Simulation {
     }
 
     /// The name of a person who is no customer.
-    fn somebody(&mut self) -> String {
+    pub(super) fn somebody(&mut self) -> String {
         let Name { hanzi: family, .. } = self.random.pick(&FAMILY_NAMES);
         let Name { hanzi: given, .. } = self.random.pick(&GIVEN_NAMES);
         format!("{family}{given}")

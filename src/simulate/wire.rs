@@ -36,7 +36,8 @@ struct Envelope<'a, D> {
     id: &'a str,
     source: &'a str,
     r#type: &'a str,
-    subject: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject: Option<&'a str>,
     time: String,
     data: D,
 }
@@ -68,6 +69,8 @@ struct CheckoutData {
     amount: String,
     currency: &'static str,
     tender: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'static str>,
     merchant: MerchantData,
     items: [(); 0],
 }
@@ -79,6 +82,7 @@ struct MerchantData {
     category: &'static str,
     mcc: &'static str,
     city: &'static str,
+    country: &'static str,
     partner: bool,
 }
 
@@ -105,6 +109,8 @@ struct Attributes<'a> {
     credit_limit: Option<i64>,
     points: i64,
     salary_account: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trade: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -127,7 +133,7 @@ struct OutcomeData<'a> {
 }
 
 /// A moment in RFC 3339 with milliseconds and the customers' offset.
-fn rfc3339(time: Millis) -> String {
+pub(super) fn rfc3339(time: Millis) -> String {
     let time = Timestamp::from_millisecond(time)
         .expect("invariant: simulated times lie within the calendar")
         .to_zoned(TimeZone::fixed(offset(UTC_OFFSET_HOURS)));
@@ -135,9 +141,19 @@ fn rfc3339(time: Millis) -> String {
 }
 
 fn encode<D: Serialize>(
-    (source, id): (&str, &str),
+    name: (&str, &str),
     event_type: &str,
     customer: &Customer,
+    time: Millis,
+    data: D,
+) -> Vec<u8> {
+    write(name, event_type, Some(&customer.id), time, data)
+}
+
+fn write<D: Serialize>(
+    (source, id): (&str, &str),
+    event_type: &str,
+    subject: Option<&str>,
     time: Millis,
     data: D,
 ) -> Vec<u8> {
@@ -146,7 +162,7 @@ fn encode<D: Serialize>(
         id,
         source,
         r#type: event_type,
-        subject: &customer.id,
+        subject,
         time: rfc3339(time),
         data,
     };
@@ -155,10 +171,7 @@ fn encode<D: Serialize>(
 
 /// A `customer.profile` event.
 pub(super) fn profile(id: &str, customer: &Customer, time: Millis) -> Vec<u8> {
-    let mut add = customer.persona.segments.to_vec();
-    if customer.dining_lover {
-        add.push("dining-lover");
-    }
+    let add = customer.segments();
     let [push, im, sms, call] = customer.consents;
     let data = ProfileData {
         attributes: Attributes {
@@ -171,6 +184,7 @@ pub(super) fn profile(id: &str, customer: &Customer, time: Millis) -> Vec<u8> {
             credit_limit: customer.credit_limit_cents.map(|cents| cents / YUAN),
             points: customer.points,
             salary_account: customer.is_salary_account(),
+            trade: customer.trade(),
         },
         segments: Segments { add, remove: [] },
         consents: Channels {
@@ -231,24 +245,48 @@ pub(super) fn checkout(
     time: Millis,
 ) -> Vec<u8> {
     let merchant = basket.merchant();
-    let branch = format!("M{:02}-{}", basket.merchant, city_code(customer.city));
+    let (country, city) = merchant.abroad.unwrap_or(("CN", city_code(customer.city)));
+    let branch = format!("M{:02}-{city}", basket.merchant);
     let source = format!("till-{branch}");
     let data = CheckoutData {
         stage,
         amount: decimal(basket.cents),
         currency: "CNY",
         tender,
+        channel: merchant.online.then_some("online"),
         merchant: MerchantData {
             id: branch,
             name: merchant.name.hanzi,
             category: merchant.category,
             mcc: merchant.mcc,
-            city: customer.city,
+            city: merchant.abroad.map_or(customer.city, |(_, city)| city),
+            country,
             partner: merchant.partner,
         },
         items: [],
     };
     encode((&source, id), "merchant.checkout", customer, time, data)
+}
+
+/// Any other event about a customer, as `rules/schema.toml` declares it.
+pub(super) fn notice(
+    name: (&str, &str),
+    customer: &Customer,
+    event_type: &str,
+    time: Millis,
+    data: &serde_json::Value,
+) -> Vec<u8> {
+    encode(name, event_type, customer, time, data)
+}
+
+/// A broadcast: an event without a customer.
+pub(super) fn broadcast(
+    name: (&str, &str),
+    event_type: &str,
+    time: Millis,
+    data: &serde_json::Value,
+) -> Vec<u8> {
+    write(name, event_type, None, time, data)
 }
 
 /// An `offer.<outcome>` event about an action of the engine.
