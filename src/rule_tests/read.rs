@@ -1,11 +1,11 @@
 //! A test file's text to [`TestFile`], with every fault at once.
 
-use super::document::{Content, Faults, Item, Span, Table, parse};
+use super::document::{Content, Faults, Span, Table, parse};
 use super::expect::expectation;
 use super::model::{FILE_END, Happening, Persona, Step, Test, TestFile, line_of};
 use super::times::{LENGTH, TIME, length, time};
 use crate::clock::{Millis, parse_rfc3339};
-use crate::event::{EventType, Field, FieldKind, OutcomeKind, Schema};
+use crate::event::{OutcomeKind, Schema};
 use crate::rules::{Diagnostic, Source, did_you_mean};
 use rust_decimal::Decimal;
 use std::sync::Arc;

@@ -44,6 +44,9 @@ pub struct Failure {
     pub step: usize,
     /// The line of the test file that says what was expected there.
     pub line: usize,
+    /// The same place in bytes.
+    #[serde(skip)]
+    pub(super) span: Option<Span>,
     /// What was expected and what was found, line by line.
     pub rows: Vec<Row>,
     /// Why the engine did what it did.
@@ -79,7 +82,9 @@ fn orphan(source: &Source, set: &RuleSet) -> Diagnostic {
         |meant| format!("is it for `{meant}`? Then call it {meant}{FILE_END}"),
     );
     let message = format!("there is no rule `{rule}.rhai` for these tests");
-    Diagnostic::whole(&source.path, &source.text, message).hint(hint)
+    Diagnostic::whole(&source.path, &source.text, message)
+        .code("test-without-rule")
+        .hint(hint)
 }
 
 /// A test file, ready to be run on its rules and on variations of them.
@@ -256,6 +261,7 @@ fn failure(
             failure = Some(Failure {
                 step: step.unwrap_or(0),
                 line: file.line(place),
+                span: Some(place.clone()),
                 rows,
                 reasons: Vec::new(),
                 faults,

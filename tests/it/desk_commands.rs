@@ -236,6 +236,37 @@ fn a_new_rule_of_each_kind_passes_check_and_test_as_it_is_and_its_tests_notice_c
 }
 
 #[test]
+fn a_new_rule_fits_into_a_folder_with_words_channels_and_locales_of_its_own() {
+    let folder = Folder::new();
+    std::fs::create_dir(folder.path().join("rules")).unwrap();
+    let schema = r#"[words]
+segment = ["family"]
+tender = ["own_account", "wallet"]
+[locales]
+required = ["de"]
+[channels.letter]
+needs = ["address"]
+[channels.sms]
+[events."broadcast.news"]
+[events."bill.due"]
+kind = { type = "text", required = true, words = ["utility", "telecom"] }
+"#;
+    kit::save(&folder.path().join("rules"), "schema.toml", schema);
+    for kind in ["event", "absence", "journey", "daily", "broadcast"] {
+        let (code, text) = onscene(folder.path(), &["new", kind, "--kind", kind]);
+        assert_eq!(code, 0, "{text}");
+    }
+    assert_eq!(
+        onscene(folder.path(), &["new", "bill", "--on", "bill.due"]).0,
+        0
+    );
+    let (code, text) = onscene(folder.path(), &["check", "--deny-warnings"]);
+    assert_eq!(code, 0, "{text}");
+    let (code, text) = onscene(folder.path(), &["test"]);
+    assert_eq!(code, 0, "{text}");
+}
+
+#[test]
 fn a_new_rule_overwrites_nothing_and_needs_a_name_and_an_event_type_that_there_is() {
     let folder = rules();
     let refused = |arguments: &[&str], said: &str| {

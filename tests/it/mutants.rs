@@ -75,13 +75,13 @@ fn operators_constants_fields_and_functions_are_altered() {
         ]
     );
     assert_eq!(
-        of_condition("customer.count(\"offer.opened\", \"1h\", #{ channel: \"push\" }) == 0"),
+        of_condition("customer.count(\"offer.opened\", \"1h\") + event.amount == 0"),
         [
-            "customer.count(\"offer.opened\", \"1h\", #{ channel: \"push\" }) == 0 → true",
+            "customer.count(\"offer.opened\", \"1h\") + event.amount == 0 → true",
             "\"offer.opened\" → \"offer.redeemed\"",
             "\"1h\" → \"2h\"",
             "\"1h\" → \"30m\"",
-            "\"push\" → \"push~\"",
+            "+ → -",
             "== → !=",
             "0 → -1",
             "0 → 1",
