@@ -189,7 +189,8 @@ fn base(
         faults
             .map(|fault| {
                 let message = format!("the test's `policy`: {}", fault.message);
-                file.fault(span, message, fault.hint.unwrap_or_default())
+                let hint = "write it as in policy.toml".to_owned();
+                file.fault(span, message, fault.hint.unwrap_or(hint))
             })
             .collect()
     })

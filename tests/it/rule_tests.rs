@@ -80,7 +80,7 @@ fn a_failing_test_is_told_line_by_line_with_its_reason_and_its_places() {
     let file = |name: &str| std::fs::read_to_string(folder().join(name)).unwrap();
     let files = [
         ("schema.toml", SCHEMA.to_owned()),
-        ("lib/shared.rhai", file("shared.rhai")),
+        ("lib/habits.rhai", file("habits.rhai")),
         ("coupon.rhai", file("coupon.rhai")),
         ("coupon.test.toml", file("coupon.test.toml")),
     ];
