@@ -90,8 +90,9 @@ impl New {
                     .with_context(|| format!("could not read {}", schema_file.display()));
             }
         };
-        let schema = Schema::parse(&schema_text)
-            .with_context(|| format!("{} is faulty: run `onscene check`", schema_file.display()))?;
+        let Ok(schema) = Schema::parse(&schema_text) else {
+            bail!("{} is faulty: run `onscene check`", schema_file.display());
+        };
         let on = self.event_type(kind, &schema)?;
         let filled = |template: &str| sample::fill(template, &name, &on, &schema);
         let (rule, tests) = kind.templates();

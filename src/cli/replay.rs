@@ -1,7 +1,7 @@
 //! `onscene replay`
 
 use super::settings::Settings;
-use crate::clock::format_rfc3339;
+use crate::clock::{Millis, format_rfc3339, parse_rfc3339};
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::partition::Silenced;
@@ -20,7 +20,7 @@ use std::process::ExitCode;
 /// refused lines and a summary go to standard error. Exits with 1 when a line was refused.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  onscene replay --rules rules history.ndjson > actions.ndjson\n  zcat 2026-*.gz | onscene replay --rules rules --all -"
+    after_help = "Examples:\n  onscene replay --rules rules history.ndjson > actions.ndjson\n  zcat 2026-*.gz | onscene replay --rules rules --all -\n  onscene replay --rules rules --until 2026-12-01T00:00:00Z history.ndjson"
 )]
 pub(super) struct Replay {
     #[command(flatten)]
@@ -31,6 +31,13 @@ pub(super) struct Replay {
     /// Also print proposals that did not go out, with their verdict.
     #[arg(long)]
     all: bool,
+    /// Go on after the last event up to this time (RFC 3339), doing what falls due by then.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    until: Option<Millis>,
+}
+
+fn time(text: &str) -> Result<Millis, String> {
+    parse_rfc3339(text).ok_or_else(|| "write a time such as 2026-11-22T10:00:00+08:00".to_owned())
 }
 
 #[derive(Default)]
@@ -61,6 +68,14 @@ impl Replay {
                 Err(error) if is_broken_pipe(&error) => return Ok(ExitCode::SUCCESS),
                 other => other?,
             }
+        }
+        if let Some(until) = self.until {
+            let line = engine.advance(until);
+            let written = take("--until", 0, &line, &engine, &mut out, &mut tally);
+            if written.as_ref().is_err_and(is_broken_pipe) {
+                return Ok(ExitCode::SUCCESS);
+            }
+            written?;
         }
         out.flush()?;
         let seconds = started.elapsed().as_secs_f64();
@@ -99,17 +114,30 @@ impl Replay {
             }
             tally.events += 1;
             let result = engine.line(number, json);
-            report(name, number, &result, tally);
-            for decision in &result.decisions {
-                out.write_all(&decision.to_cloudevent())?;
-                out.write_all(b"\n")?;
-            }
-            for silenced in &result.silenced {
-                writeln!(out, "{}", silenced_json(silenced, engine.generation()))?;
-            }
+            take(name, number, &result, engine, out, tally)?;
         }
         Ok(())
     }
+}
+
+/// Writes what a line, or the passing of time, led to.
+fn take(
+    name: &str,
+    number: u64,
+    line: &Line,
+    engine: &Engine,
+    out: &mut impl Write,
+    tally: &mut Tally,
+) -> anyhow::Result<()> {
+    report(name, number, line, tally);
+    for decision in &line.decisions {
+        out.write_all(&decision.to_cloudevent())?;
+        out.write_all(b"\n")?;
+    }
+    for silenced in &line.silenced {
+        writeln!(out, "{}", silenced_json(silenced, engine.generation()))?;
+    }
+    Ok(())
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

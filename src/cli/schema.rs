@@ -65,13 +65,8 @@ fn declarations(config: &Config) -> anyhow::Result<Declarations> {
     };
     match Declarations::parse(&source.text) {
         Ok(declarations) => Ok(declarations),
-        Err(error) => {
-            let fault = Diagnostic::whole(&source.path, &source.text, error.message);
-            let fault = match error.span {
-                Some(span) => fault.at_byte(span.start),
-                None => fault,
-            };
-            eprint!("{}", render(&[fault]));
+        Err(errors) => {
+            eprint!("{}", render(&Diagnostic::of_schema(&source, errors)));
             bail!("the declarations in {} are faulty", source.path);
         }
     }

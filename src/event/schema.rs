@@ -1,5 +1,9 @@
 //! Declared event types and profile attributes: the built-in ones and those of `rules/schema.toml`.
 
+mod built_in;
+mod declared;
+
+use built_in::built_in;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -67,6 +71,8 @@ pub struct Field {
     pub required: bool,
     /// Whether the journal keeps it, for filters.
     pub keep: bool,
+    /// The words its text can be; none for any text. Rules are held to them, events are not.
+    pub words: Vec<Box<str>>,
 }
 
 /// A declared event type.
@@ -83,14 +89,20 @@ pub struct EventType {
 pub struct Schema {
     types: BTreeMap<Arc<str>, Arc<EventType>>,
     attributes: BTreeMap<Box<str>, FieldKind>,
+    words: BTreeMap<Box<str>, Vec<Box<str>>>,
+    locales: Vec<Box<str>>,
+    /// What actions for a channel need; `None` if the file does not speak of channels.
+    channels: Option<BTreeMap<Box<str>, Vec<Box<str>>>>,
 }
 
 /// What is wrong with a `schema.toml`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SchemaError {
-    /// What, and how to mend it.
+    /// What.
     pub message: String,
+    /// How to mend it.
+    pub hint: Option<String>,
     /// Where in the file, in bytes.
     pub span: Option<std::ops::Range<usize>>,
 }
@@ -107,6 +119,9 @@ impl Default for Schema {
         Self {
             types,
             attributes: BTreeMap::new(),
+            words: BTreeMap::new(),
+            locales: Vec::new(),
+            channels: None,
         }
     }
 }
@@ -115,38 +130,10 @@ impl Schema {
     /// The built-in types and what a `schema.toml` adds.
     ///
     /// # Errors
-    /// When the text is not TOML, names an unknown kind of field, declares a built-in type again,
-    /// or a field by a name that the event itself has.
-    pub fn parse(text: &str) -> Result<Self, SchemaError> {
-        let raw: RawSchema = toml::from_str(text).map_err(|e| SchemaError {
-            message: e.message().to_owned(),
-            span: e.span(),
-        })?;
-        let mut schema = Self::default();
-        for (name, kind) in raw.attributes {
-            let span = kind.span();
-            let kind = attribute_kind(kind.get_ref()).ok_or_else(|| SchemaError {
-                message: format!(
-                    "the attribute `{name}` has the unknown kind \"{}\": use \"text\", \"number\", \"boolean\" or \"date\"",
-                    kind.get_ref()
-                ),
-                span: Some(span),
-            })?;
-            schema.attributes.insert(name.into(), kind);
-        }
-        for (name, fields) in raw.events {
-            let event_type = declared_type(&name, fields)?;
-            if schema.types.contains_key(name.as_str()) {
-                return Err(SchemaError {
-                    message: format!("the event type `{name}` is built in: take its section out"),
-                    span: None,
-                });
-            }
-            schema
-                .types
-                .insert(event_type.name.clone(), Arc::new(event_type));
-        }
-        Ok(schema)
+    /// Every fault: what is not TOML, unknown sections, keys and kinds of fields, a built-in type
+    /// declared again, a field by a name that the event itself has, words for no field.
+    pub fn parse(text: &str) -> Result<Self, Vec<SchemaError>> {
+        declared::parse(text)
     }
 
     /// The declaration of an event type.
@@ -170,191 +157,36 @@ impl Schema {
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &FieldKind)> {
         self.attributes.iter().map(|(name, kind)| (&**name, kind))
     }
-}
 
-fn attribute_kind(name: &str) -> Option<FieldKind> {
-    match name {
-        // A date of a profile stays as it was written: people compare and show it, no window uses it.
-        "text" | "date" => Some(FieldKind::Text),
-        "number" => Some(FieldKind::Number),
-        "boolean" => Some(FieldKind::Boolean),
-        _ => None,
+    /// The known words of text fields and attributes of a name, `category` and `segment` among them;
+    /// `None` if any text will do.
+    #[must_use]
+    pub fn words(&self, name: &str) -> Option<&[Box<str>]> {
+        self.words.get(name).map(Vec::as_slice)
     }
-}
 
-fn declared_type(
-    name: &str,
-    raw: BTreeMap<String, toml::Spanned<RawField>>,
-) -> Result<EventType, SchemaError> {
-    let mut fields = Vec::new();
-    for (field, declared) in raw {
-        let span = Some(declared.span());
-        let (kind_name, keep, required) = declared.into_inner().parts();
-        if ENVELOPE.contains(&field.as_str()) {
-            return Err(SchemaError {
-                message: format!(
-                    "`{name}` declares the field `{field}`, which every event has of itself: choose another name"
-                ),
-                span,
-            });
-        }
-        let kind = FieldKind::from_name(&kind_name).ok_or_else(|| SchemaError {
-            message: format!(
-                "the field `{field}` of `{name}` has the unknown kind \"{kind_name}\": use \"text\", \"number\", \"money\", \"boolean\", \"time\" or \"list\""
-            ),
-            span: span.clone(),
-        })?;
-        if keep && kind == FieldKind::List {
-            return Err(SchemaError {
-                message: format!(
-                    "the journal cannot keep the list `{field}` of `{name}`: take `keep` out"
-                ),
-                span,
-            });
-        }
-        fields.push(Field {
-            name: field.into(),
-            kind,
-            required,
-            keep,
-        });
-    }
-    let well_formed = name.split('.').count() == 2
-        && name.split('.').all(|part| {
-            !part.is_empty()
-                && part
-                    .chars()
-                    .all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
-        });
-    if !well_formed {
-        return Err(SchemaError {
-            message: format!("`{name}` is not an event type: write it as \"<domain>.<kind>\""),
-            span: None,
-        });
-    }
-    Ok(EventType {
-        name: name.into(),
-        fields,
-    })
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawSchema {
-    #[serde(default)]
-    attributes: BTreeMap<String, toml::Spanned<String>>,
-    #[serde(default)]
-    events: BTreeMap<String, BTreeMap<String, toml::Spanned<RawField>>>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(
-    untagged,
-    expecting = "a field is its kind, such as \"text\", or { type = \"text\", keep = true, required = true }"
-)]
-enum RawField {
-    Kind(String),
-    Full(RawFullField),
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawFullField {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    keep: bool,
-    #[serde(default)]
-    required: bool,
-}
-
-impl RawField {
-    fn parts(self) -> (String, bool, bool) {
-        match self {
-            Self::Kind(kind) => (kind, false, false),
-            Self::Full(full) => (full.kind, full.keep, full.required),
+    /// The known words of a field: its own, else those of its name.
+    #[must_use]
+    pub fn words_of<'a>(&'a self, field: &'a Field) -> Option<&'a [Box<str>]> {
+        if field.words.is_empty() {
+            self.words(&field.name)
+        } else {
+            Some(&field.words)
         }
     }
-}
 
-fn field(name: &str, kind: FieldKind) -> Field {
-    Field {
-        name: name.into(),
-        kind,
-        required: false,
-        keep: false,
+    /// The locales that the text of every action must have.
+    #[must_use]
+    pub fn required_locales(&self) -> &[Box<str>] {
+        &self.locales
     }
-}
 
-fn required(name: &str, kind: FieldKind) -> Field {
-    Field {
-        required: true,
-        ..field(name, kind)
+    /// The channels that the file names, each with the keys that its actions need; `None` if it does
+    /// not speak of channels.
+    #[must_use]
+    pub fn channels(&self) -> Option<&BTreeMap<Box<str>, Vec<Box<str>>>> {
+        self.channels.as_ref()
     }
-}
-
-fn built_in() -> Vec<EventType> {
-    use super::model::{Direction, OutcomeKind, Stage};
-    use FieldKind::{Boolean, List, Money, Number, Open, Record, SignedMoney, Text, Word};
-    let counterparty = vec![
-        field("name", Text),
-        field("bank", Text),
-        field("category", Text),
-    ];
-    let merchant = vec![
-        required("id", Text),
-        field("name", Text),
-        field("category", Text),
-        field("mcc", Text),
-        field("city", Text),
-        field("country", Text),
-        field("partner", Boolean),
-    ];
-    let mut types = vec![
-        EventType {
-            name: "account.movement".into(),
-            fields: vec![
-                required("account", Text),
-                required("direction", Word(Direction::WORDS)),
-                required("amount", Money),
-                required("currency", Text),
-                field("balance", SignedMoney),
-                field("counterparty", Record(counterparty)),
-                field("channel", Text),
-                field("purpose", Text),
-                field("original_amount", Number),
-            ],
-        },
-        EventType {
-            name: "merchant.checkout".into(),
-            fields: vec![
-                required("stage", Word(Stage::WORDS)),
-                required("amount", Money),
-                required("currency", Text),
-                field("tender", Text),
-                required("merchant", Record(merchant)),
-                field("channel", Text),
-                field("items", List),
-                field("original_amount", Number),
-            ],
-        },
-        EventType {
-            name: "customer.profile".into(),
-            fields: vec![
-                field("attributes", Open),
-                field("segments", Open),
-                field("consents", Open),
-                field("reachable", Open),
-                field("time_zone", Text),
-                field("locale", Text),
-            ],
-        },
-    ];
-    types.extend(OutcomeKind::WORDS.iter().map(|word| EventType {
-        name: format!("offer.{word}").into(),
-        fields: vec![required("action", Text), field("channel", Text)],
-    }));
-    types
 }
 
 #[cfg(test)]
@@ -376,11 +208,44 @@ mod tests {
 
     #[test]
     fn mistakes_are_named_with_what_to_do() {
-        let wrong = |text: &str| Schema::parse(text).unwrap_err().message;
+        let wrong = |text: &str| {
+            let error = Schema::parse(text).unwrap_err().remove(0);
+            format!("{}: {}", error.message, error.hint.unwrap_or_default())
+        };
         assert!(wrong("[attributes]\ntier = \"txt\"\n").contains("use \"text\""));
         assert!(wrong("[events.\"merchant.checkout\"]\n").contains("built in"));
         assert!(wrong("[events.\"a.b\"]\ntime = \"time\"\n").contains("choose another name"));
         assert!(wrong("[events.bill]\nx = \"text\"\n").contains("<domain>.<kind>"));
-        assert!(wrong("[event]\n").contains("unknown field"));
+        assert!(wrong("[event]\n").contains("did you mean `events`"));
+    }
+
+    #[test]
+    fn words_locales_and_channels_are_what_rules_are_held_to() {
+        let schema = Schema::parse(
+            "[words]\ncategory = [\"dining\"]\nsegment = [\"family\"]\n\
+             [locales]\nrequired = [\"en\"]\n[channels.sms]\nneeds = [\"sender\"]\n\
+             [events.\"bill.due\"]\nkind = { type = \"text\", words = [\"utility\"] }\ncategory = \"text\"\n",
+        )
+        .unwrap();
+        let bill = schema.event_type("bill.due").unwrap();
+        let words = |name: &str| {
+            let field = bill.fields.iter().find(|field| &*field.name == name);
+            schema.words_of(field.unwrap()).unwrap().to_vec()
+        };
+        assert_eq!(words("kind"), ["utility".into()]);
+        assert_eq!(words("category"), ["dining".into()]);
+        assert_eq!(schema.required_locales(), ["en".into()]);
+        assert_eq!(schema.channels().unwrap()["sms"], ["sender".into()]);
+    }
+
+    #[test]
+    fn every_fault_is_reported_with_its_place() {
+        let text = "[attributes]\ntier = \"txt\"\nage = 5\n[wrods]\n[words]\ncolour = [\"red\"]\n\
+                    [events.\"a.b\"]\nid = \"text\"\nx = { type = \"list\", keep = true, kep = 1 }\n";
+        let faults = Schema::parse(text).unwrap_err();
+        assert_eq!(faults.len(), 7, "{faults:#?}");
+        for fault in faults {
+            assert!(fault.span.is_some_and(|span| text.get(span).is_some()));
+        }
     }
 }

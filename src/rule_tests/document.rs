@@ -291,11 +291,11 @@ mod tests {
             under.json().to_string(),
             r#"{"x":12.850,"y":{"p":2000,"q":"q"}}"#
         );
-        faults.unknown_keys(&table, "a test", &["a", "bb"]);
+        faults.unknown_keys(&table, "a test", &["a", "bbb"]);
         let found = faults.into_diagnostics();
         assert_eq!(found.len(), 2);
         assert_eq!((found[0].line, found[0].column), (Some(2), Some(1)));
-        assert_eq!(found[0].hint.as_deref(), Some("did you mean `bb`?"));
+        assert_eq!(found[0].hint.as_deref(), Some("did you mean `a`?"));
     }
 
     #[test]

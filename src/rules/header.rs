@@ -32,7 +32,7 @@ pub(super) fn read(
         faults: Vec::new(),
         map: Map::new(),
     };
-    header.map = rule_map(engine, source, ast).map_err(|fault| vec![fault])?;
+    header.map = rule_map(engine, source, ast).map_err(|fault| vec![*fault])?;
     header.unknown_fields();
     let terms = header.terms(schema);
     if header.faults.is_empty() {
@@ -47,7 +47,7 @@ pub(super) fn read(
     Err(faults)
 }
 
-fn rule_map(engine: &Engine, source: &Source, ast: &AST) -> Result<Map, Diagnostic> {
+fn rule_map(engine: &Engine, source: &Source, ast: &AST) -> Result<Map, Box<Diagnostic>> {
     let fault = |message: String| Diagnostic::whole(&source.path, &source.text, message);
     let example =
         "begin the file with `const RULE = #{ on: \"merchant.checkout\", channels: [\"push\"] };`";
@@ -56,15 +56,18 @@ fn rule_map(engine: &Engine, source: &Source, ast: &AST) -> Result<Map, Diagnost
         .run_ast_with_scope(&mut scope, &ast.clone_statements_only())
         .map_err(|mut error| {
             let at = error.take_position();
-            fault(format!("`RULE` could not be evaluated: {error}"))
-                .at(at.line().zip(at.position()))
-                .hint("outside of functions, write only constants")
+            let fault = fault(format!("`RULE` could not be evaluated: {error}"));
+            Box::new(
+                fault
+                    .at(at.line().zip(at.position()))
+                    .hint("outside of functions, write only constants"),
+            )
         })?;
     scope
         .get_value::<Dynamic>("RULE")
-        .ok_or_else(|| fault("there is no `RULE`".to_owned()).hint(example))?
+        .ok_or_else(|| Box::new(fault("there is no `RULE`".to_owned()).hint(example)))?
         .try_cast::<Map>()
-        .ok_or_else(|| fault("`RULE` is not a map `#{ … }`".to_owned()).hint(example))
+        .ok_or_else(|| Box::new(fault("`RULE` is not a map `#{ … }`".to_owned()).hint(example)))
 }
 
 /// Where each field of `RULE` stands. Parsed once more, because the optimizer makes one constant of

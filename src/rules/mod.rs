@@ -2,26 +2,40 @@
 //! ([`sandbox`], [`api`]), their `RULE` maps checked ([`header`]), and put together as one immutable
 //! [`RuleSet`]; whatever is wrong comes out as [`Diagnostic`]s.
 
+mod analysis;
 mod api;
+mod catalogue;
 mod diagnostic;
 mod functions;
 mod header;
 mod moment;
 mod mutants;
+mod parse;
 mod probes;
 mod record;
+mod reference;
 mod rule;
 mod sandbox;
 mod set;
+mod slips;
 mod sources;
 mod subset;
 mod tokens;
 mod waiting;
 
-pub use diagnostic::{Diagnostic, did_you_mean, render};
+pub use analysis::CheckOptions;
+pub use diagnostic::{Diagnostic, Severity, did_you_mean, render};
 pub use moment::{EventView, Moment, PastDecision, Standing, Subject};
 pub use mutants::Mutant;
 pub use probes::{Mark, ProbedFunction, Probes, Site};
+pub use reference::reference_markdown;
 pub use rule::{Function, Rule, RuleError};
 pub use set::RuleSet;
 pub use sources::{Source, Sources, SourcesError};
+
+/// Everything that can be said about rule files without running them: errors and warnings, by file and
+/// place. No errors means that [`RuleSet::compile`] accepts them.
+#[must_use]
+pub fn check(sources: &Sources, options: CheckOptions) -> Vec<Diagnostic> {
+    RuleSet::build(sources, options).1
+}

@@ -1,16 +1,18 @@
 //! All rules, compiled and immutable: one generation.
 
+use super::analysis::{self, CheckOptions, FileView, RuleView, World};
 use super::api;
-use super::diagnostic::Diagnostic;
+use super::diagnostic::{self, Diagnostic};
 use super::header;
 use super::moment::{Moment, PastDecision, Standing, Subject};
+use super::parse;
 use super::rule::{Function, Rule, RuleError};
 use super::sandbox;
 use super::sources::{Source, Sources};
 use crate::event::{Schema, Value};
 use crate::terms::{ContactPolicy, DAILY, Quiet, Terms};
 use jiff::civil::Time;
-use rhai::{AST, Engine, Module, ParseError, ParseErrorType, Scope};
+use rhai::{AST, Engine, Module, Scope};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -26,6 +28,7 @@ pub struct RuleSet {
     pub(super) rules: Vec<Arc<Rule>>,
     pub(super) by_type: HashMap<Arc<str>, Vec<Arc<Rule>>>,
     pub(super) by_name: HashMap<Arc<str>, Arc<Rule>>,
+    pub(super) warnings: Arc<[Diagnostic]>,
 }
 
 impl std::fmt::Debug for RuleSet {
@@ -43,27 +46,33 @@ impl RuleSet {
     /// # Errors
     /// Every fault of every file.
     pub fn compile(sources: &Sources) -> Result<Self, Vec<Diagnostic>> {
+        match Self::build(sources, CheckOptions::default()) {
+            (Some(set), _) => Ok(set),
+            (None, mut found) => {
+                found.retain(Diagnostic::is_error);
+                Err(found)
+            }
+        }
+    }
+
+    /// Compiles and checks all files: the rule set, unless something is an error, and all that was found.
+    #[must_use]
+    pub fn build(sources: &Sources, options: CheckOptions) -> (Option<Self>, Vec<Diagnostic>) {
         let mut faults = Vec::new();
         let schema = Arc::new(schema(sources, &mut faults));
         let policy = policy(sources, &mut faults);
         let mut engine = sandbox::engine();
+        parse::keep_as_written(&mut engine);
         api::register_properties(&mut engine, &schema);
-        library(&mut engine, &sources.library, &mut faults);
-        let mut rules = Vec::with_capacity(sources.rules.len());
-        let shared = sources.shared_digest();
-        for source in &sources.rules {
-            match rule(&engine, source, &schema) {
-                Ok(mut rule) => {
-                    rule.digest = shared ^ source.digest();
-                    rules.push(Arc::new(rule));
-                }
-                Err(found) => faults.extend(found),
-            }
+        let libraries = library(&mut engine, &sources.library, &mut faults);
+        let (rules, views) = read_rules(&engine, sources, &schema, &mut faults);
+        let world = World::new(sources, &schema, libraries, options);
+        diagnostic::merge(&mut faults, analysis::check(&world, &views));
+        drop((world, views));
+        if faults.iter().any(Diagnostic::is_error) {
+            return (None, faults);
         }
-        if !faults.is_empty() {
-            return Err(faults);
-        }
-        Ok(Self {
+        let set = Self {
             generation: sources.generation(),
             schema,
             policy,
@@ -71,7 +80,15 @@ impl RuleSet {
             by_type: by_type(&rules),
             by_name: by_name(&rules),
             rules,
-        })
+            warnings: faults.clone().into(),
+        };
+        (Some(set), faults)
+    }
+
+    /// What is sound, but probably not as meant.
+    #[must_use]
+    pub fn warnings(&self) -> &[Diagnostic] {
+        &self.warnings
     }
 
     /// The same with other rules, which are in order of their names.
@@ -80,6 +97,7 @@ impl RuleSet {
             generation: self.generation.clone(),
             schema: self.schema.clone(),
             policy: self.policy.clone(),
+            warnings: self.warnings.clone(),
             engine: self.engine.clone(),
             by_type: by_type(&rules),
             by_name: by_name(&rules),
@@ -215,14 +233,46 @@ fn schema(sources: &Sources, faults: &mut Vec<Diagnostic>) -> Schema {
     let Some(source) = &sources.schema else {
         return Schema::default();
     };
-    Schema::parse(&source.text).unwrap_or_else(|error| {
-        let fault = Diagnostic::whole(&source.path, &source.text, error.message);
-        faults.push(match error.span {
-            Some(span) => fault.at_byte(span.start),
-            None => fault,
-        });
+    Schema::parse(&source.text).unwrap_or_else(|errors| {
+        faults.extend(Diagnostic::of_schema(source, errors));
         Schema::default()
     })
+}
+
+/// Every rule that is sound by itself, and every file that can be looked at.
+fn read_rules<'a>(
+    engine: &Engine,
+    sources: &'a Sources,
+    schema: &Schema,
+    faults: &mut Vec<Diagnostic>,
+) -> (Vec<Arc<Rule>>, Vec<RuleView<'a>>) {
+    let mut rules = Vec::with_capacity(sources.rules.len());
+    let mut views = Vec::with_capacity(sources.rules.len());
+    let shared = sources.shared_digest();
+    for source in &sources.rules {
+        match parse::parse(engine, source) {
+            Ok(parsed) => {
+                let rule = rule(engine, source, &parsed.tree, schema);
+                views.push(RuleView {
+                    file: parsed.view,
+                    terms: rule.as_ref().ok().map(|rule| rule.terms.clone()),
+                });
+                match rule {
+                    Ok(mut rule) => {
+                        rule.digest = shared ^ source.digest();
+                        rules.push(Arc::new(rule));
+                    }
+                    Err(found) => faults.extend(found),
+                }
+            }
+            Err(unread) => {
+                faults.push(unread.fault);
+                let view = unread.view.map(|file| RuleView { file, terms: None });
+                views.extend(view);
+            }
+        }
+    }
+    (rules, views)
 }
 
 fn policy(sources: &Sources, faults: &mut Vec<Diagnostic>) -> ContactPolicy {
@@ -240,26 +290,29 @@ fn policy(sources: &Sources, faults: &mut Vec<Diagnostic>) -> ContactPolicy {
 }
 
 /// Each library file becomes a module by its name: `lib/outflow.rhai` is called as `outflow::…`.
-pub(super) fn library(engine: &mut Engine, sources: &[Source], faults: &mut Vec<Diagnostic>) {
+pub(super) fn library<'a>(
+    engine: &mut Engine,
+    sources: &'a [Source],
+    faults: &mut Vec<Diagnostic>,
+) -> Vec<FileView<'a>> {
     let mut modules = BTreeMap::new();
+    let mut views = Vec::with_capacity(sources.len());
     for source in sources {
-        let name = source
-            .path
-            .rsplit('/')
-            .next()
-            .and_then(|file| file.strip_suffix(".rhai"))
-            .unwrap_or(&source.path)
-            .to_owned();
-        let module = engine
-            .compile(&*source.text)
-            .map_err(|error| parse_fault(source, &error))
-            .and_then(|ast| {
-                Module::eval_ast_as_new(Scope::new(), &ast, engine).map_err(|error| {
+        let name = analysis::library_name(&source.path).to_owned();
+        let module = match parse::parse(engine, source) {
+            Err(unread) => {
+                views.extend(unread.view);
+                Err(unread.fault)
+            }
+            Ok(parsed) => {
+                views.push(parsed.view);
+                Module::eval_ast_as_new(Scope::new(), &parsed.tree, engine).map_err(|error| {
                     let at = error.position();
                     Diagnostic::whole(&source.path, &source.text, error.to_string())
                         .at(at.line().zip(at.position()))
                 })
-            });
+            }
+        };
         match module {
             Err(fault) => faults.push(fault),
             Ok(module) => {
@@ -279,14 +332,17 @@ pub(super) fn library(engine: &mut Engine, sources: &[Source], faults: &mut Vec<
     for (name, module) in modules {
         engine.register_static_module(name, module.into());
     }
+    views
 }
 
-fn rule(engine: &Engine, source: &Source, schema: &Schema) -> Result<Rule, Vec<Diagnostic>> {
-    let ast = engine
-        .compile(&*source.text)
-        .map_err(|error| vec![parse_fault(source, &error)])?;
+fn rule(
+    engine: &Engine,
+    source: &Source,
+    ast: &AST,
+    schema: &Schema,
+) -> Result<Rule, Vec<Diagnostic>> {
     let mut faults = Vec::new();
-    let terms = header::read(engine, source, &ast, schema).map_err(|found| faults.extend(found));
+    let terms = header::read(engine, source, ast, schema).map_err(|found| faults.extend(found));
     let mut parameters = [0; 5];
     for function in Function::ALL {
         let found = ast.iter_functions().find(|f| f.name == function.name());
@@ -313,7 +369,7 @@ fn rule(engine: &Engine, source: &Source, schema: &Schema) -> Result<Rule, Vec<D
             terms,
             file: source.path.clone(),
             digest: 0,
-            functions: functions(&ast, &source.path),
+            functions: functions(ast, &source.path),
             parameters,
             places: Function::ALL.map(|f| place_of_function(&source.text, f.name())),
         }),
@@ -359,26 +415,4 @@ fn place_of_function(text: &str, name: &str) -> Option<(usize, usize)> {
             )
         })
     })
-}
-
-fn parse_fault(source: &Source, error: &ParseError) -> Diagnostic {
-    let at = error.position();
-    let message = error.err_type().to_string();
-    let forbidden = ["import", "export", "eval"]
-        .iter()
-        .any(|word| message.contains(&format!("'{word}'")));
-    let hint = match error.err_type() {
-        _ if forbidden => {
-            "a rule cannot load or make code: functions that several rules share stand in lib/<file>.rhai and are called as <file>::<function>(…)".to_owned()
-        }
-        ParseErrorType::VariableUndefined(name) => {
-            format!("a function sees only what it is given: is `event.{name}` or `customer.{name}` meant?")
-        }
-        ParseErrorType::ExprTooDeep => "take it apart into functions of its own".to_owned(),
-        _ => "this is not Rhai; the place is where reading stopped, the slip is there or just before"
-            .to_owned(),
-    };
-    Diagnostic::whole(&source.path, &source.text, message)
-        .at(at.line().zip(at.position()))
-        .hint(hint)
 }

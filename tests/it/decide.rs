@@ -64,7 +64,7 @@ fn verdicts_are_tried_in_the_order_of_the_design() {
     }
     for (terms, condition, contacted, expected) in [
         (later, "throw 1", true, Verdict::Error),
-        (later, "false", true, Verdict::Condition),
+        (later, "event.amount < 0.01", true, Verdict::Condition),
         (later, "true", true, Verdict::Cooldown),
         (
             "cap: \"1 per 1d\", channels: [\"sms\"], holdout: 100,",

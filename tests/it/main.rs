@@ -6,6 +6,7 @@
     reason = "tests wait for an engine in another process, and measure how long"
 )]
 
+mod checks;
 mod crash;
 mod decide;
 mod documents;
@@ -18,8 +19,10 @@ mod metrics;
 mod nats_layer;
 mod refused;
 mod reload;
+mod rule_tests;
 mod sandbox;
 mod scenes;
 mod tidy;
+mod tutorial;
 mod waiting;
 mod windows;

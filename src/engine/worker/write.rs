@@ -69,3 +69,210 @@ fn record(id: String, kind: &'static str, place: Place, payload: &impl Serialize
             .into(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::action::{Body, Next, Trigger, Verdict};
+    use crate::durable::LogItem;
+    use crate::event::{Occasion, Value};
+    use crate::partition::{ConversionRecord, SweepRecord, TimerRecord};
+    use crate::partitioning::CustomerId;
+    use crate::state::{DecisionId, Remembered, Wait};
+    use std::sync::Arc;
+
+    const NEXT: Next = Next {
+        step: 2,
+        due: 1_795_312_800_000,
+        wait: Wait::Step,
+    };
+
+    fn decision() -> Decision {
+        let body = Value::Record(vec![
+            ("kind".into(), Value::Text("offer".into())),
+            ("code".into(), Value::Text("DINE".into())),
+            ("value".into(), Value::Decimal("12.85".parse().unwrap())),
+            ("cost".into(), Value::Int(3)),
+        ]);
+        Decision {
+            id: DecisionId([1; 16]),
+            entry: DecisionId([2; 16]),
+            next: Some(NEXT),
+            customer: CustomerId::new("客 1.*").unwrap(),
+            rule: "a/b c".into(),
+            generation: "0123456789abcdef".into(),
+            channel: "push".into(),
+            variant: "rich".into(),
+            step: 1,
+            verdict: Verdict::Sent,
+            trigger: Trigger {
+                id: "1".into(),
+                source: "till".into(),
+                kind: "merchant.checkout".into(),
+                time: 1_795_312_000_123,
+                sequence: 7,
+            },
+            body: Body::check(body).unwrap(),
+            account: Some("M 7 商户".into()),
+            decided_at: 5,
+            policy_time: 1_795_312_700_000,
+            time: 1_795_312_700_000,
+            traceparent: None,
+            after: 9,
+            part: None,
+        }
+    }
+
+    fn timer(change: TimerChange) -> LogEntry {
+        LogEntry::Timer(TimerRecord {
+            entry: DecisionId([3; 16]),
+            customer: "C 1".into(),
+            rule: "r".into(),
+            at: 17,
+            change,
+            place: Place {
+                after: 9,
+                part: Some((0, 2)),
+            },
+        })
+    }
+
+    fn sweep(key: SweepKey) -> LogEntry {
+        LogEntry::Sweep(SweepRecord {
+            key,
+            at: 17,
+            done: true,
+            place: Place {
+                after: 9,
+                part: None,
+            },
+        })
+    }
+
+    fn entries() -> Vec<LogEntry> {
+        let occasion = Occasion {
+            id: "1".into(),
+            source: "till".into(),
+            kind: "merchant.checkout".into(),
+            time: 3,
+            traceparent: None,
+            data: Value::Record(vec![
+                ("amount".into(), Value::Decimal("100".parse().unwrap())),
+                ("count".into(), Value::Int(100)),
+                ("note".into(), Value::Text("\"quoted\"\n".into())),
+            ]),
+        };
+        let trigger = Arc::new(Remembered::new(&occasion, 8));
+        assert_eq!(trigger.occasion(), occasion);
+        let at_once = Decision {
+            entry: DecisionId([1; 16]),
+            next: None,
+            account: None,
+            time: 1_795_312_000_123,
+            after: 7,
+            part: Some((1, 3)),
+            ..decision()
+        };
+        let verdict = "still".to_owned();
+        vec![
+            LogEntry::Decision(Box::new(decision())),
+            LogEntry::Decision(Box::new(at_once)),
+            timer(TimerChange::Armed {
+                next: NEXT,
+                trigger,
+            }),
+            timer(TimerChange::Moved {
+                next: NEXT,
+                verdict: verdict.clone(),
+            }),
+            timer(TimerChange::Ended { verdict }),
+            sweep(SweepKey::Broadcast(12)),
+            sweep(SweepKey::Daily {
+                date: "2026-11-22".to_owned(),
+                time: "09:30".to_owned(),
+                zone: Some("Asia/Shanghai".into()),
+                due: 99,
+            }),
+            LogEntry::Conversion(ConversionRecord {
+                decision: DecisionId([4; 16]),
+                customer: "C 1".into(),
+                rule: "r".into(),
+                event: "e".into(),
+                source: "s".into(),
+                time: 1,
+                at: 2,
+                place: Place {
+                    after: 9,
+                    part: Some((1, 2)),
+                },
+            }),
+        ]
+    }
+
+    /// What is read from the log is what state took when it was decided, of every kind of entry.
+    #[test]
+    fn an_entry_is_read_back_as_it_was_decided() {
+        for entry in entries() {
+            let write = write_of(&entry);
+            let header = |name: &str| {
+                if name == "Onscene-Kind" {
+                    return Some(write.kind);
+                }
+                let mut headers = write.headers.iter();
+                headers
+                    .find(|(known, _)| known == name)
+                    .map(|(_, value)| &**value)
+            };
+            let item = log::read(1, header, &write.payload).unwrap();
+            let mut expected = entry.logged();
+            forget_place(&mut expected);
+            let wanted = LogItem::Entry {
+                logged: expected,
+                place: entry.place(),
+            };
+            assert_eq!(item, wanted);
+        }
+    }
+
+    /// The place is told by headers alone.
+    fn forget_place(logged: &mut crate::partition::Logged) {
+        use crate::partition::Logged;
+        match logged {
+            Logged::Decision(_) => {}
+            Logged::Timer(record) => record.place = Place::default(),
+            Logged::Conversion(record) => record.place = Place::default(),
+            Logged::Sweep(record) => record.place = Place::default(),
+        }
+    }
+
+    #[test]
+    fn no_two_entries_have_the_same_id() {
+        let entries = entries();
+        let mut ids: Vec<String> = entries.iter().skip(1).map(|e| write_of(e).id).collect();
+        ids.sort();
+        ids.dedup();
+        assert_eq!(ids.len(), entries.len() - 1);
+    }
+
+    /// Bytes that version 0.1.0 wrote: an action without the place of its own.
+    #[test]
+    fn an_action_of_the_first_version_is_still_read() {
+        let payload = br#"{"specversion":"1.0","id":"50e2d06b64890ecad5c4a00b5ab693a8","source":"onscene","type":"scene.action","subject":"C1","time":"2026-11-22T07:54:12.964Z","datacontenttype":"application/json","data":{"kind":"offer","channel":"push","rule":"a/b","generation":"0123456789abcdef","variant":"default","step":0,"verdict":"sent","trigger":{"id":"1","source":"till-9","type":"merchant.checkout","time":"2026-11-22T07:54:12.000Z","sequence":4},"body":{"code":"DINE","value":"12.85"},"decided_at":"2026-11-22T07:54:12.964Z"}}"#;
+        let header = |name: &str| match name {
+            "Onscene-Kind" => Some("action"),
+            "Onscene-Trigger" => Some("4"),
+            "Onscene-Policy-Time" => Some("1795334052964"),
+            "Onscene-Part" => Some("0/1"),
+            _ => None,
+        };
+        let LogItem::Entry { logged, place } = log::read(1, header, payload).unwrap() else {
+            panic!("an action");
+        };
+        assert_eq!((place.after, place.part), (4, Some((0, 1))));
+        let crate::partition::Logged::Decision(decision) = logged else {
+            panic!("a decision");
+        };
+        assert_eq!(decision.entry, decision.id);
+        assert_eq!(decision.value.unwrap().to_string(), "12.85");
+    }
+}

@@ -19,52 +19,72 @@ fn verdict_at(terms: &str, policy: &str, zone: &str, at: &str) -> Verdict {
     desk.verdict("r", &checkout("1", "C1", time(at)))
 }
 
+/// Local times with the offset that holds then: the last quiet minute and the first loud one.
+const MORNINGS: [(&str, &str, &str); 8] = [
+    (
+        "America/New_York",
+        "2026-03-07T07:59:00-05:00",
+        "2026-03-07T08:00:00-05:00",
+    ),
+    (
+        "America/New_York",
+        "2026-03-08T07:59:00-04:00",
+        "2026-03-08T08:00:00-04:00",
+    ),
+    (
+        "America/New_York",
+        "2026-11-01T07:59:00-05:00",
+        "2026-11-01T08:00:00-05:00",
+    ),
+    (
+        "Europe/Berlin",
+        "2026-03-28T07:59:00+01:00",
+        "2026-03-28T08:00:00+01:00",
+    ),
+    (
+        "Europe/Berlin",
+        "2026-03-29T07:59:00+02:00",
+        "2026-03-29T08:00:00+02:00",
+    ),
+    (
+        "Europe/Berlin",
+        "2026-10-25T07:59:00+01:00",
+        "2026-10-25T08:00:00+01:00",
+    ),
+    (
+        "Australia/Lord_Howe",
+        "2026-04-05T07:59:00+10:30",
+        "2026-04-05T08:00:00+10:30",
+    ),
+    (
+        "Australia/Lord_Howe",
+        "2026-10-04T07:59:00+11:00",
+        "2026-10-04T08:00:00+11:00",
+    ),
+];
+
+/// The last loud minute and the first quiet one.
+const EVENINGS: [(&str, &str, &str); 3] = [
+    (
+        "America/New_York",
+        "2026-03-08T21:59:00-04:00",
+        "2026-03-08T22:00:00-04:00",
+    ),
+    (
+        "Europe/Berlin",
+        "2026-10-24T21:59:00+02:00",
+        "2026-10-24T22:00:00+02:00",
+    ),
+    (
+        "Australia/Lord_Howe",
+        "2026-04-04T21:59:00+11:00",
+        "2026-04-04T22:00:00+11:00",
+    ),
+];
+
 #[test]
 fn both_edges_of_the_night_are_right_before_and_after_each_clock_change_in_three_zones() {
-    // Local times with the offset that holds then: the last quiet minute and the first loud one.
-    let cases = [
-        (
-            "America/New_York",
-            "2026-03-07T07:59:00-05:00",
-            "2026-03-07T08:00:00-05:00",
-        ),
-        (
-            "America/New_York",
-            "2026-03-08T07:59:00-04:00",
-            "2026-03-08T08:00:00-04:00",
-        ),
-        (
-            "America/New_York",
-            "2026-11-01T07:59:00-05:00",
-            "2026-11-01T08:00:00-05:00",
-        ),
-        (
-            "Europe/Berlin",
-            "2026-03-28T07:59:00+01:00",
-            "2026-03-28T08:00:00+01:00",
-        ),
-        (
-            "Europe/Berlin",
-            "2026-03-29T07:59:00+02:00",
-            "2026-03-29T08:00:00+02:00",
-        ),
-        (
-            "Europe/Berlin",
-            "2026-10-25T07:59:00+01:00",
-            "2026-10-25T08:00:00+01:00",
-        ),
-        (
-            "Australia/Lord_Howe",
-            "2026-04-05T07:59:00+10:30",
-            "2026-04-05T08:00:00+10:30",
-        ),
-        (
-            "Australia/Lord_Howe",
-            "2026-10-04T07:59:00+11:00",
-            "2026-10-04T08:00:00+11:00",
-        ),
-    ];
-    for (zone, quiet, loud) in cases {
+    for (zone, quiet, loud) in MORNINGS {
         assert_eq!(
             verdict_at("", POLICY, zone, quiet),
             Verdict::QuietHours,
@@ -88,24 +108,7 @@ fn both_edges_of_the_night_are_right_before_and_after_each_clock_change_in_three
             "{zone} {loud}"
         );
     }
-    let evening = [
-        (
-            "America/New_York",
-            "2026-03-08T21:59:00-04:00",
-            "2026-03-08T22:00:00-04:00",
-        ),
-        (
-            "Europe/Berlin",
-            "2026-10-24T21:59:00+02:00",
-            "2026-10-24T22:00:00+02:00",
-        ),
-        (
-            "Australia/Lord_Howe",
-            "2026-04-04T21:59:00+11:00",
-            "2026-04-04T22:00:00+11:00",
-        ),
-    ];
-    for (zone, loud, quiet) in evening {
+    for (zone, loud, quiet) in EVENINGS {
         assert_eq!(
             verdict_at("", POLICY, zone, loud),
             Verdict::Sent,

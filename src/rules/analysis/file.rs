@@ -1,0 +1,115 @@
+//! A file as the checks see it: its syntax tree as it was written, without any optimization, by function.
+
+use super::text::Marks;
+use crate::rules::sources::Source;
+use rhai::{AST, ASTNode, Expr, Ident, Position, Stmt};
+use std::cell::OnceCell;
+
+/// A function as it is written.
+#[derive(Debug)]
+pub(super) struct FunctionView {
+    pub(super) name: String,
+    pub(super) parameters: Vec<String>,
+    pub(super) body: Vec<Stmt>,
+    /// Where its body stands: line and column of both brackets.
+    range: (Position, Position),
+}
+
+/// A file and its functions.
+#[derive(Debug)]
+pub(in crate::rules) struct FileView<'a> {
+    pub(super) source: &'a Source,
+    pub(super) functions: Vec<FunctionView>,
+    /// The members of `const RULE = #{ … }`.
+    pub(super) header: Vec<(Ident, Expr)>,
+    marks: OnceCell<Marks>,
+}
+
+impl<'a> FileView<'a> {
+    pub(in crate::rules) fn new(source: &'a Source, tree: &AST) -> Self {
+        let mut functions: Vec<FunctionView> = tree
+            .iter_fn_def()
+            .map(|function| FunctionView {
+                name: function.name.to_string(),
+                parameters: function.params.iter().map(ToString::to_string).collect(),
+                body: Vec::new(),
+                range: (function.body.start_position(), function.body.end_position()),
+            })
+            .collect();
+        let top = tree.statements().len();
+        let mut seen = 0;
+        let mut last = None;
+        tree.walk(&mut |path: &[ASTNode<'_>]| {
+            if let [ASTNode::Stmt(statement)] = path {
+                seen += 1;
+                if seen > top {
+                    let at = innermost(&functions, statement.position()).or(last);
+                    if let Some(at) = at {
+                        functions[at].body.push((*statement).clone());
+                    }
+                    last = at;
+                }
+            }
+            true
+        });
+        functions.sort_by_key(|function| function.range.0);
+        Self {
+            source,
+            functions,
+            header: header(tree),
+            marks: OnceCell::new(),
+        }
+    }
+
+    /// Where things stand in it; read when there is something to say.
+    pub(super) fn marks(&self) -> &Marks {
+        self.marks.get_or_init(|| Marks::read(&self.source.text))
+    }
+
+    pub(super) fn function(&self, name: &str) -> Option<&FunctionView> {
+        self.functions.iter().find(|f| f.name == name)
+    }
+
+    /// The value of a field of `RULE`.
+    pub(super) fn field(&self, name: &str) -> Option<&Expr> {
+        let found = self.header.iter().find(|(known, _)| known.name == name);
+        found.map(|(_, value)| value)
+    }
+
+    /// The texts of a field: one, or a list.
+    pub(super) fn texts(&self, name: &str) -> Vec<(&str, &Expr)> {
+        let items: &[Expr] = match self.field(name) {
+            Some(Expr::Array(items, _)) => items,
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        items
+            .iter()
+            .filter_map(|item| match item {
+                Expr::StringConstant(text, _) => Some((text.as_str(), item)),
+                _ => None,
+            })
+            .collect()
+    }
+}
+
+/// The function whose body a place is in; of functions within functions the inner one.
+fn innermost(functions: &[FunctionView], at: Position) -> Option<usize> {
+    let holds = |f: &FunctionView| !at.is_none() && f.range.0 <= at && at <= f.range.1;
+    let inside = functions.iter().enumerate().filter(|(_, f)| holds(f));
+    inside
+        .max_by_key(|(_, f)| f.range.0)
+        .map(|(index, _)| index)
+}
+
+fn header(tree: &AST) -> Vec<(Ident, Expr)> {
+    for statement in tree.statements() {
+        if let Stmt::Var(definition, _, _) = statement
+            && definition.0.name == "RULE"
+            && let Expr::Map(members, _) = &definition.1
+        {
+            return members.0.to_vec();
+        }
+    }
+    Vec::new()
+}
