@@ -9,11 +9,12 @@ mod ticker;
 mod triggers;
 
 use super::runtime::{block_on, interrupted};
+use super::simulate::sender::Deliveries;
 use super::simulate::traffic::Traffic;
 use super::simulate::{after, grouped, new_seed, per_second};
 use crate::clock::{monotonic_now, now_ms};
 use crate::engine::EngineError;
-use crate::simulate::{Simulation, SimulationSettings};
+use crate::simulate::{Moment, SimulatedEvent, Simulation, SimulationSettings};
 use anyhow::bail;
 use clap::{Args, ValueEnum};
 use screen::Screen;
@@ -120,9 +121,9 @@ impl Demo {
                 return Ok(ExitCode::SUCCESS);
             }
         };
-        let (mut stage, mut traffic) = prepared;
+        let (mut stage, mut traffic, triggers) = prepared;
         let opening = traffic.deliveries().clone();
-        let triggers = RefCell::new(Triggers::default());
+        let triggers = RefCell::new(triggers);
         let registry = stage.engine.registry().clone();
         let mut show = Show::new(registry, self.locale.tag());
         self.announce(&mut screen, &stage);
@@ -168,7 +169,7 @@ impl Demo {
     }
 
     /// Steps 1 to 3: the server, the engine, the customers and their history.
-    async fn prepare(&self, screen: &mut Screen) -> anyhow::Result<(Stage, Traffic)> {
+    async fn prepare(&self, screen: &mut Screen) -> anyhow::Result<(Stage, Traffic, Triggers)> {
         let nats = self.nats.as_deref().filter(|url| !url.is_empty());
         let mut stage = Stage::set(screen, nats, &self.rules, self.http).await?;
         let seed = match (self.seed, nats) {
@@ -189,12 +190,18 @@ impl Demo {
             grouped(self.customers.into())
         );
         let started = monotonic_now();
-        traffic
-            .open(|so_far| {
-                let told = grouped(so_far.acked);
-                screen.progress(&format!("{who}: {told} events of their past"));
-            })
-            .await?;
+        let mut triggers = Triggers::default();
+        let progress = |so_far: &Deliveries| {
+            let told = grouped(so_far.acked);
+            screen.progress(&format!("{who}: {told} events of their past"));
+        };
+        // What happened ten minutes or a day ago may be decided while we look.
+        let note = |event: &SimulatedEvent| {
+            if !matches!(event.kind, Moment::History | Moment::Profile) {
+                triggers.note(event);
+            }
+        };
+        traffic.open(note, progress).await?;
         let told = traffic.deliveries().clone();
         screen.progress(&format!("{who}: the engine reads their past"));
         stage.caught_up(before + told.acked).await?;
@@ -205,7 +212,7 @@ impl Demo {
             grouped(per_second(told.acked, started.elapsed())),
             told.troubles(),
         ));
-        Ok((stage, traffic))
+        Ok((stage, traffic, triggers))
     }
 
     /// Step 4, and what one can try meanwhile.

@@ -93,7 +93,7 @@ impl Simulate {
         let mut progress = Progress::new();
         let started = monotonic_now();
         let opened = tokio::select! {
-            opened = traffic.open(|so_far| progress.tell(started, so_far)) => opened.map(|()| true)?,
+            opened = traffic.open(|_| {}, |so_far| progress.tell(started, so_far)) => opened.map(|()| true)?,
             end = &mut end => end.map(|()| false)?,
         };
         let opening = traffic.deliveries().clone();

@@ -199,26 +199,28 @@ impl Simulation {
                     events.push(self.book(slot, &movement, time, Moment::History));
                 }
             }
-            Deed::Paid | Deed::Ride | Deed::Coffee => {
-                let number = self.next_basket();
-                let customer = &self.customers[slot];
-                let random = &mut self.random;
-                let mut basket = match deed {
-                    Deed::Ride => customer.fill_basket_with("transport", number, random),
-                    Deed::Coffee => Basket {
-                        tender: "own_account",
-                        ..customer.fill_basket_with("coffee", number, random)
-                    },
-                    _ => customer.fill_basket(number, random),
-                };
-                basket.tender = customer.tender_for(&basket);
-                let told = self.tell_checkout(slot, &basket, "paid", time);
-                events.push(past(told));
-                if basket.tender == "own_account" {
-                    let debit = card_payment(&basket);
-                    events.push(self.book(slot, &debit, time, Moment::History));
-                }
-            }
+            Deed::Paid | Deed::Ride | Deed::Coffee => self.paid(slot, deed, time, events),
+        }
+    }
+
+    fn paid(&mut self, slot: usize, deed: Deed, time: Millis, events: &mut Vec<SimulatedEvent>) {
+        let number = self.next_basket();
+        let customer = &self.customers[slot];
+        let random = &mut self.random;
+        let mut basket = match deed {
+            Deed::Ride => customer.fill_basket_with("transport", number, random),
+            Deed::Coffee => Basket {
+                tender: "own_account",
+                ..customer.fill_basket_with("coffee", number, random)
+            },
+            _ => customer.fill_basket(number, random),
+        };
+        basket.tender = customer.tender_for(&basket);
+        let told = self.tell_checkout(slot, &basket, "paid", time);
+        events.push(past(told));
+        if basket.tender == "own_account" {
+            let debit = card_payment(&basket);
+            events.push(self.book(slot, &debit, time, Moment::History));
         }
     }
 

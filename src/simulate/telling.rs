@@ -111,7 +111,10 @@ impl Simulation {
             customer.introduction(),
             decimal(basket.cents),
             basket.merchant().name.latin,
-            customer.city,
+            match basket.merchant().abroad {
+                None => customer.city,
+                Some((country, _)) => country,
+            },
         );
         let kind = moment_of(customer, basket, stage);
         self.event(slot, "merchant.checkout", time, payload, (kind, story))

@@ -145,6 +145,37 @@ fn every_scene_and_every_rule_speaks_on_simulated_traffic() {
 }
 
 #[test]
+fn the_table_of_scenes_names_every_rule_with_its_scene_and_its_events() {
+    let rules = rules();
+    let text = include_str!("../../docs/scenes.md");
+    let (_, rows) = text.split_once("|---|---|---|---|---|\n").unwrap();
+    let rows = rows.lines().take_while(|line| line.starts_with('|'));
+    let mut named = BTreeSet::new();
+    for row in rows {
+        let cells: Vec<&str> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let [number, rule, _, _, types] = cells[..] else {
+            panic!("five columns: {row}");
+        };
+        let name = rule.trim_matches('`');
+        let rule = rules.rule(name).unwrap_or_else(|| panic!("no rule {name}"));
+        let scene = SCENES[number.parse::<usize>().unwrap() - 1];
+        assert_eq!(rule.terms.scene.as_deref(), Some(scene), "{row}");
+        let types: Vec<&str> = types.split(", ").map(|t| t.trim_matches('`')).collect();
+        assert_eq!(
+            *types[0], *rule.terms.on[0],
+            "the first is the trigger: {row}"
+        );
+        for kind in types {
+            let declared = rules.schema().event_type(kind).is_some();
+            assert!(declared || kind == "timer.daily", "{kind} in {row}");
+        }
+        named.insert(name);
+    }
+    let shipped: BTreeSet<&str> = rules.rules().iter().map(|r| &*r.terms.name).collect();
+    assert_eq!(named, shipped);
+}
+
+#[test]
 fn the_shipped_rules_are_sixteen_scenes_in_folders_of_their_names() {
     let rules = rules();
     let scenes: BTreeSet<&str> = rules

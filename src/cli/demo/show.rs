@@ -7,12 +7,15 @@ use super::triggers::Triggers;
 use crate::cli::simulate::action::Action;
 use crate::cli::simulate::grouped;
 use crate::cli::simulate::latencies::millis;
-use crate::clock::{Millis, now_ms};
+use crate::clock::{HOUR, Millis, now_ms};
 use crate::registry::RuleRegistry;
 use crate::rules::RuleSet;
+use crate::state::Window;
+use crate::terms::Terms;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -43,10 +46,8 @@ impl Show {
     )]
     pub(super) fn new(registry: Arc<RuleRegistry>, locale: &'static str) -> Self {
         let rules = registry.live();
-        let names = rules.rules().iter().map(|rule| &*rule.terms.name);
-        let scenes = names.map(|name| scene_of(&rules, name).to_owned());
         Self {
-            tally: Tally::of(scenes.collect::<Vec<_>>()),
+            tally: Tally::of(scenes(&rules)),
             rules,
             registry,
             fault: None,
@@ -86,23 +87,38 @@ impl Show {
 
     fn take(&mut self, action: &Action, triggers: &Triggers) {
         let data = &action.event.data;
-        // What others' events led to is none of our business.
-        let Some(published) = triggers.find(&data.trigger) else {
-            return;
-        };
-        let took = action.received.saturating_duration_since(published.at);
         let live = self.registry.live();
+        let terms = live.rule(&data.rule).map(|rule| &rule.terms);
+        let published = triggers.find(&data.trigger);
+        let (story, took) = match (published, terms) {
+            (Some(published), Some(terms)) if terms.delay.is_some() || data.step > 0 => {
+                (published.story.clone(), None)
+            }
+            (Some(published), _) => {
+                let took = action.received.saturating_duration_since(published.at);
+                (published.story.clone(), Some(took))
+            }
+            (None, Some(terms)) if terms.daily_at().is_some() => {
+                (format!("{}, as every morning", data.trigger.id), None)
+            }
+            // What others' events led to is none of our business.
+            (None, _) => return,
+        };
         let scene = scene_of(&live, &data.rule);
         self.tally.count(scene, action, took);
         if action.is_sent() {
             self.ticker.offer(Line {
                 time: time_of_day(now_ms(), &self.zone),
                 scene: scene.to_owned(),
-                story: published.story.clone(),
+                story,
                 rule: data.rule.clone(),
                 channel: data.channel.clone(),
                 text: action.text(self.locale).to_owned(),
-                took: millis(Some(took)),
+                took: match (took, terms.and_then(|terms| terms.delay)) {
+                    (None, Some(delay)) => format!("{} on", Window::from_millis(delay)),
+                    (None, None) if data.step > 0 => format!("step {}", data.step),
+                    (took, _) => millis(took),
+                },
             });
         }
     }
@@ -150,6 +166,42 @@ impl Show {
             None => screen.notice("── the rule files are sound again ──"),
         }
     }
+}
+
+/// The scenes of a rule set, each with why nothing of it may be seen within minutes.
+fn scenes(rules: &RuleSet) -> BTreeMap<String, String> {
+    let mut scenes: BTreeMap<String, Vec<Option<String>>> = BTreeMap::new();
+    for rule in rules.rules() {
+        let scene = scene_of(rules, &rule.terms.name).to_owned();
+        let reasons = scenes.entry(scene).or_default();
+        reasons.push(later(&rule.terms));
+    }
+    // One rule that can speak at once is enough to expect something.
+    let reason = |reasons: Vec<Option<String>>| {
+        let all: Option<BTreeSet<String>> = reasons.into_iter().collect();
+        all.map_or_else(String::new, |all| {
+            all.into_iter().collect::<Vec<_>>().join("; ")
+        })
+    };
+    scenes
+        .into_iter()
+        .map(|(scene, reasons)| (scene, reason(reasons)))
+        .collect()
+}
+
+/// Why a rule may be silent for long: it is tried once a day, or waits for hours.
+fn later(terms: &Terms) -> Option<String> {
+    if let Some(at) = terms.daily_at() {
+        let at = at.strftime("%H:%M");
+        return Some(format!(
+            "customers are looked at each day at {at}, their time"
+        ));
+    }
+    let delay = terms.delay.filter(|delay| *delay >= HOUR)?;
+    Some(format!(
+        "decided {} after the event",
+        Window::from_millis(delay)
+    ))
 }
 
 /// The scene that a rule names, or else its folder.

@@ -10,12 +10,15 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Verdicts of rules whose condition held and whose action did not go out, in the order of the engine.
-const KEPT_BACK: [&str; 6] = [
+const KEPT_BACK: [&str; 9] = [
     "cooldown",
     "cap",
     "consent",
     "unreachable",
+    "quiet_hours",
+    "budget",
     "arbitration",
+    "still",
     "none",
 ];
 const OUTCOMES: [&str; 6] = [
@@ -84,24 +87,30 @@ impl Summary {
         let head = format!("{:<22}{:>9}{:>11}{:>11}", "scene", "actions", "p50", "p99");
         let head = screen.paint("1", &head);
         screen.line(&head);
-        for (scene, latencies) in &self.tally.scenes {
-            screen.line(&row(scene, latencies));
+        for (scene, tally) in &self.tally.scenes {
+            screen.line(&row(scene, tally.actions, &tally.latencies));
         }
-        let all = row("all", &self.tally.all);
+        let all = row("all", self.tally.sent(), &self.tally.all);
         let all = screen.paint("1", &all);
         screen.line(&all);
-        screen.line("latency: from just before an event is published until its action is received");
+        screen
+            .line("latency: from just before an event is published until its action is received;");
+        screen.line("         of those that were due at once, not of later steps and after delays");
         screen.line("");
         for (what, text) in self.facts() {
             screen.line(&format!("{what:<16}{text}"));
         }
-        let silent: Vec<&str> = (self.tally.scenes.iter())
-            .filter(|(_, latencies)| latencies.count() == 0)
-            .map(|(scene, _)| scene.as_str())
-            .collect();
-        if !silent.is_empty() {
+        let silent = (self.tally.scenes.iter()).filter(|(_, tally)| tally.actions == 0);
+        let (missing, later): (Vec<_>, Vec<_>) =
+            silent.partition(|(_, tally)| tally.later.is_empty());
+        for (scene, tally) in later {
+            let what = "not yet";
+            screen.line(&format!("{what:<16}{scene}: {}", tally.later));
+        }
+        if !missing.is_empty() {
+            let missing: Vec<&str> = missing.iter().map(|(scene, _)| scene.as_str()).collect();
             screen.line("");
-            screen.notice(&format!("NO ACTION was seen of: {}", silent.join(", ")));
+            screen.notice(&format!("NO ACTION was seen of: {}", missing.join(", ")));
         }
     }
 
@@ -152,9 +161,9 @@ impl Summary {
     }
 }
 
-fn row(scene: &str, latencies: &Latencies) -> String {
+fn row(scene: &str, actions: u64, latencies: &Latencies) -> String {
     let [median, high] = [50, 99].map(|percent| millis(latencies.percentile(percent)));
-    let count = grouped(latencies.count());
+    let count = grouped(actions);
     format!("{scene:<22}{count:>9}{median:>11}{high:>11}")
 }
 

@@ -31,6 +31,8 @@ pub(in crate::cli) struct ActionData {
     pub(in crate::cli) kind: String,
     pub(in crate::cli) channel: String,
     pub(in crate::cli) rule: String,
+    /// The step of a journey, from 0.
+    pub(in crate::cli) step: u32,
     pub(in crate::cli) verdict: String,
     pub(in crate::cli) trigger: EventName,
     pub(in crate::cli) body: ActionBody,

@@ -32,6 +32,7 @@ impl Latencies {
         self.count += 1;
     }
 
+    #[cfg(test)]
     /// How many were recorded.
     pub(in crate::cli) fn count(&self) -> u64 {
         self.count

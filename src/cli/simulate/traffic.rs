@@ -41,17 +41,20 @@ impl Traffic {
         self.sender.deliveries()
     }
 
-    /// Publishes profiles and history as fast as they are acknowledged.
+    /// Publishes profiles and history as fast as they are acknowledged. `before` sees each event just
+    /// before it is sent.
     ///
     /// # Errors
     /// When the very first event is not stored: nobody has made the stream, most likely.
     pub(in crate::cli) async fn open(
         &mut self,
+        mut before: impl FnMut(&SimulatedEvent),
         mut progress: impl FnMut(&Deliveries),
     ) -> anyhow::Result<()> {
         let mut told = monotonic_now();
         for event in self.simulation.opening() {
             self.sender.ready().await;
+            before(&event);
             self.sender.send(event.subject, event.payload).await;
             if self.sender.deliveries().published == 1 {
                 self.sender.settle().await;
