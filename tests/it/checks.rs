@@ -184,6 +184,9 @@ fn the_command_checks_a_folder_or_one_file_of_it() {
         )
     };
     let at = folder.path();
+    for inner in ["rules/lib", "rules/checkout"] {
+        std::fs::create_dir_all(at.join(inner)).unwrap();
+    }
     kit::save(
         at,
         "rules/lib/till.rhai",
