@@ -338,10 +338,11 @@ impl<'s> Said<'s, '_, '_> {
             return self.per_key();
         };
         let Kind::Number(low, high) = self.kind("cost").kind else {
+            self.cost_is_a_number(value);
             return self.per_key();
         };
-        let (span, text) = (self.walker.span(value), self.walker.written(value));
         if high.is_some_and(|high| high.is_sign_negative() && !high.is_zero()) {
+            let (span, text) = (self.walker.span(value), self.walker.written(value));
             return self.walker.error(
                 span,
                 Fault::new(
@@ -355,6 +356,7 @@ impl<'s> Said<'s, '_, '_> {
         if let (Some(low), Some((name, limit))) = (low, limit)
             && low > limit
         {
+            let span = self.walker.span(value);
             self.walker.error(
                 span,
                 Fault::new(
@@ -366,6 +368,28 @@ impl<'s> Said<'s, '_, '_> {
             );
         }
         self.per_key();
+    }
+
+    /// What is drawn from a budget is counted.
+    fn cost_is_a_number(&mut self, value: &Expr) {
+        let found = self.kind("cost");
+        let unsure = matches!(found.kind, Kind::Any | Kind::Never);
+        if unsure || self.rule.file.field("budget").is_none() {
+            return;
+        }
+        let span = self.walker.span(value);
+        self.walker.error(
+            span,
+            Fault::new(
+                "wrong-type",
+                format!(
+                    "the cost is {}, but a `budget` counts numbers",
+                    found.name()
+                ),
+                format!("this is {}", found.name()),
+                "write the number alone: `money(…)` and texts are for people",
+            ),
+        );
     }
 
     /// The key by whose values the budget is split.

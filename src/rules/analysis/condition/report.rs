@@ -1,6 +1,6 @@
 //! What is said about a condition: that it never holds, that it always does, that a part is not needed.
 
-use super::formula::{Condition, Formula, Node, together};
+use super::formula::{Bounds, Condition, Formula, Node, together};
 use crate::rules::analysis::RuleView;
 use crate::rules::analysis::file::FunctionView;
 use crate::rules::analysis::findings::Fault;
@@ -165,13 +165,17 @@ impl Reporter<'_, '_, '_> {
 
     /// Conjuncts that follow from another one; alternatives that another one covers.
     fn needless(&mut self, parts: &[Node<'_>], all: bool) {
+        // What each part says, and its opposite.
+        let said: Vec<[Option<Bounds>; 2]> = parts
+            .iter()
+            .map(|part| [part.bounds(), part.negated(self.universes).bounds()])
+            .collect();
         for (at, part) in parts.iter().enumerate() {
             let unwritten = part.expr.is_none() || part.negated || asks_for_presence(part);
-            if unwritten || part.bounds().is_none() || self.is_faulty(part) {
+            if unwritten || said[at][0].is_none() || self.is_faulty(part) {
                 continue;
             }
-            let not = part.negated(self.universes);
-            if not.bounds().is_none() {
+            if said[at][1].is_none() {
                 let (text, span) = (self.text(part), self.place(part));
                 self.walker.warning(
                     span,
@@ -184,21 +188,17 @@ impl Reporter<'_, '_, '_> {
                 );
                 continue;
             }
-            let covers = |(index, other): &(usize, &Node<'_>)| {
-                if *index == at {
-                    return false;
-                }
-                let follows = |a: &Node<'_>, not_b: &Node<'_>| together([a, not_b]).is_none();
-                let not_other = other.negated(self.universes);
+            let follows = |a: usize, b: usize| apart(&said[a][0], &said[b][1]);
+            let covers = |index: &usize| {
                 let (this, back) = if all {
-                    (follows(other, &not), follows(part, &not_other))
+                    (follows(*index, at), follows(at, *index))
                 } else {
-                    (follows(part, &not_other), follows(other, &not))
+                    (follows(at, *index), follows(*index, at))
                 };
                 // Of two that say the same, the later one is needless.
-                this && (!back || *index < at)
+                *index != at && this && (!back || *index < at)
             };
-            let Some((_, other)) = parts.iter().enumerate().find(covers) else {
+            let Some(other) = (0..parts.len()).find(covers).map(|index| &parts[index]) else {
                 continue;
             };
             let (text, span) = (self.text(part), self.place(part));
@@ -221,6 +221,17 @@ impl Reporter<'_, '_, '_> {
             );
         }
     }
+}
+
+/// Whether two things cannot hold together.
+fn apart(a: &Option<Bounds>, b: &Option<Bounds>) -> bool {
+    let (Some(a), Some(b)) = (a, b) else {
+        return true;
+    };
+    a.iter().any(|(subject, values)| {
+        let other = b.get(subject);
+        other.is_some_and(|other| values.intersection(other).is_empty())
+    })
 }
 
 /// `x != ()` before `x >= 5`: not needed, but there is no harm in saying it.
