@@ -8,6 +8,7 @@ mod anchors;
 mod fixture;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod waiting;
 
 use anchors::{bare_rhai, native};
 use clap::Parser;
@@ -114,7 +115,7 @@ fn main() -> anyhow::Result<()> {
         }
     }
     report(&cases);
-    Ok(())
+    waiting::measure(if quick { 10_000 } else { 1_000_000 })
 }
 
 fn cases(fixture: &Fixture) -> anyhow::Result<Vec<Case>> {

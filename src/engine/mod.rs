@@ -109,6 +109,7 @@ impl Engine {
         let committing = Connection::open(&config.nats_url, "onscene commit").await?;
         ensure_streams(&committing, &stream_settings(&config)).await?;
         let customers = Arc::new(Customers::default());
+        let ledger = Arc::new(Ledger::default());
         let health = Arc::new(Health::new(config.partitions, committing.clone()));
         let http = http::Server::start(
             config.http,
@@ -117,6 +118,7 @@ impl Engine {
                 registry: registry.clone(),
                 customers: customers.clone(),
                 health: health.clone(),
+                ledger: ledger.clone(),
             },
         )
         .await?;
@@ -124,7 +126,7 @@ impl Engine {
         let owner = owner_id();
         let taken = take_over(&reading, &committing, &config, &owner).await?;
         metrics.partitions_owned.set(i64::from(config.partitions));
-        let ledger = Arc::new(spent(taken.iter().map(|(_, log)| log), &config.zone));
+        spend(&ledger, taken.iter().map(|(_, log)| log), &config.zone);
         let stop = CancellationToken::new();
         let (dues, watermark) = watermark::start(&reading, config.partitions, &stop);
         let dead_letters = DeadLetters::new(&committing);
@@ -284,9 +286,8 @@ async fn spawn_workers(
     Ok(workers)
 }
 
-/// What budgets have spent, as the partitions' logs say.
-fn spent<'a>(logs: impl Iterator<Item = &'a Recovery>, zone: &TimeZone) -> Ledger {
-    let ledger = Ledger::default();
+/// Notes what budgets have spent, as the partitions' logs say.
+fn spend<'a>(ledger: &Ledger, logs: impl Iterator<Item = &'a Recovery>, zone: &TimeZone) {
     for decision in logs.flat_map(Recovery::decisions).filter(|d| !d.holdout) {
         if let Some(cost) = decision.cost {
             ledger.add(&Draw {
@@ -297,7 +298,6 @@ fn spent<'a>(logs: impl Iterator<Item = &'a Recovery>, zone: &TimeZone) -> Ledge
             });
         }
     }
-    ledger
 }
 
 fn warn_without_policy(registry: &RuleRegistry) {

@@ -55,6 +55,12 @@ fn rule(rule: &Rule, sources: &Sources, counted: &HashMap<(String, String), u64>
         "priority": terms.priority,
         "group": terms.group,
         "verdicts": verdicts,
+        "budget": terms.budget.as_ref().map(|budget| json!({
+            "total": budget.total.map(|amount| amount.to_string()),
+            "daily": budget.daily.map(|amount| amount.to_string()),
+            "per": budget.per,
+            "spent": sources.ledger.spent(&terms.name).to_string(),
+        })),
         "quarantined_until": sources.health.quarantined_until(rule).map(format_rfc3339),
         "last_error": sources.health.rule_error(&terms.name).map(|last| json!({
             "at": format_rfc3339(last.at),

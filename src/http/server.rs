@@ -3,7 +3,7 @@
 use super::api;
 use crate::health::Health;
 use crate::registry::RuleRegistry;
-use crate::state::Customers;
+use crate::state::{Customers, Ledger};
 use crate::telemetry::{CONTENT_TYPE, Metrics};
 use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
@@ -37,6 +37,8 @@ pub struct Sources {
     pub customers: Arc<Customers>,
     /// Readiness.
     pub health: Arc<Health>,
+    /// What budgets have spent.
+    pub ledger: Arc<Ledger>,
 }
 
 /// A running server.

@@ -112,7 +112,8 @@ impl<'a> Faults<'a> {
 
     pub(super) fn add(&mut self, span: &Span, message: impl Into<String>, hint: impl Into<String>) {
         let fault = Diagnostic::whole(&self.source.path, &self.source.text, message);
-        self.found.push(fault.at_byte(span.start).hint(hint));
+        let fault = fault.over(span.clone()).code("rule-test");
+        self.found.push(fault.hint(hint));
     }
 
     /// All of them in the order of the file.

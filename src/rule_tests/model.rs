@@ -119,7 +119,8 @@ impl TestFile {
     /// A fault of the file.
     pub(super) fn fault(&self, span: &Span, message: String, hint: String) -> Diagnostic {
         Diagnostic::whole(&self.source.path, &self.source.text, message)
-            .at_byte(span.start)
+            .over(span.clone())
+            .code("rule-test")
             .hint(hint)
     }
 }

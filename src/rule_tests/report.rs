@@ -72,7 +72,11 @@ impl TestResult {
             reasons.join("; ")
         };
         let fault = Diagnostic::whole(&source.path, &source.text, message);
-        vec![fault.at(Some((failure.line, 1))).hint(hint)]
+        let fault = match &failure.span {
+            Some(span) => fault.over(span.clone()),
+            None => fault.at(Some((failure.line, 1))),
+        };
+        vec![fault.code("test-fails").hint(hint)]
     }
 }
 

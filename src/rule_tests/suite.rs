@@ -44,6 +44,9 @@ pub struct Failure {
     pub step: usize,
     /// The line of the test file that says what was expected there.
     pub line: usize,
+    /// The same place in bytes.
+    #[serde(skip)]
+    pub(super) span: Option<Span>,
     /// What was expected and what was found, line by line.
     pub rows: Vec<Row>,
     /// Why the engine did what it did.
@@ -79,7 +82,9 @@ fn orphan(source: &Source, set: &RuleSet) -> Diagnostic {
         |meant| format!("is it for `{meant}`? Then call it {meant}{FILE_END}"),
     );
     let message = format!("there is no rule `{rule}.rhai` for these tests");
-    Diagnostic::whole(&source.path, &source.text, message).hint(hint)
+    Diagnostic::whole(&source.path, &source.text, message)
+        .code("test-without-rule")
+        .hint(hint)
 }
 
 /// A test file, ready to be run on its rules and on variations of them.
@@ -189,7 +194,8 @@ fn base(
         faults
             .map(|fault| {
                 let message = format!("the test's `policy`: {}", fault.message);
-                file.fault(span, message, fault.hint.unwrap_or_default())
+                let hint = "write it as in policy.toml".to_owned();
+                file.fault(span, message, fault.hint.unwrap_or(hint))
             })
             .collect()
     })
@@ -255,6 +261,7 @@ fn failure(
             failure = Some(Failure {
                 step: step.unwrap_or(0),
                 line: file.line(place),
+                span: Some(place.clone()),
                 rows,
                 reasons: Vec::new(),
                 faults,

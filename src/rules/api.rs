@@ -1,5 +1,6 @@
 //! What a rule may ask of a customer, and the helper functions rules have.
 
+use super::catalogue::{self, CUSTOMER_PROPERTIES, EVENT_PROPERTIES};
 use super::diagnostic::did_you_mean;
 use super::moment::Standing;
 use super::record::{Fields, Record, decimal, error, text};
@@ -101,14 +102,16 @@ impl CustomerView {
 
     fn unknown_attribute(&self, name: &str) -> Box<EvalAltResult> {
         let known = self.0.schema.attributes().map(|(name, _)| name);
-        error(match did_you_mean(name, known.chain(CUSTOMER_PROPERTIES)) {
-            Some(meant) => {
-                format!("a customer has no attribute `{name}`: did you mean `{meant}`?")
-            }
-            None => format!(
-                "a customer has no attribute `{name}`: declare it under [attributes] in schema.toml"
-            ),
-        })
+        error(
+            match did_you_mean(name, known.chain(catalogue::names(CUSTOMER_PROPERTIES))) {
+                Some(meant) => {
+                    format!("a customer has no attribute `{name}`: did you mean `{meant}`?")
+                }
+                None => format!(
+                    "a customer has no attribute `{name}`: declare it under [attributes] in schema.toml"
+                ),
+            },
+        )
     }
 
     fn filter(&self, kind: &str, wanted: &Map) -> Answer<Filter> {
@@ -301,24 +304,15 @@ pub(super) fn register(engine: &mut Engine) {
     register_helpers(engine);
 }
 
-/// Properties that every customer has.
-const CUSTOMER_PROPERTIES: [&str; 4] = ["balance", "id", "locale", "time_zone"];
-/// What an event has beside the fields of its data.
-const EVENT_PROPERTIES: [&str; 7] = [
-    "id",
-    "source",
-    "type",
-    "customer",
-    "time",
-    "original_amount",
-    "date",
-];
+/// What some events have beside the envelope and the fields that are declared.
+const MORE_PROPERTIES: [&str; 2] = ["original_amount", "date"];
 
 /// Registers a getter for each property that is known. Rhai finds those by their hash; for any other
 /// name it first fails, with a message, and only then asks the indexer, which took longer than the
 /// rest of a condition.
 pub(super) fn register_properties(engine: &mut Engine, schema: &Schema) {
-    let mut names: BTreeSet<&str> = EVENT_PROPERTIES.into();
+    let mut names: BTreeSet<&str> = catalogue::names(EVENT_PROPERTIES).collect();
+    names.extend(MORE_PROPERTIES);
     for declared in schema.event_types() {
         add_names(&declared.fields, &mut names);
     }
@@ -327,7 +321,9 @@ pub(super) fn register_properties(engine: &mut Engine, schema: &Schema) {
         engine.register_get(name, move |record: &mut Record| record.get(&own));
     }
     let attributes = schema.attributes().map(|(name, _)| name);
-    let names: BTreeSet<&str> = attributes.chain(CUSTOMER_PROPERTIES).collect();
+    let names: BTreeSet<&str> = attributes
+        .chain(catalogue::names(CUSTOMER_PROPERTIES))
+        .collect();
     for name in names {
         let own: Box<str> = name.into();
         engine.register_get(name, move |view: &mut CustomerView| view.property(&own));

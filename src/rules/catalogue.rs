@@ -4,6 +4,8 @@
 mod customer;
 mod fields;
 mod helpers;
+#[cfg(test)]
+mod tests;
 
 pub(super) use customer::{CUSTOMER_FUNCTIONS, CUSTOMER_PROPERTIES, DISTINCT, FILTER_FIELDS};
 pub(super) use fields::{

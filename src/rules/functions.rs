@@ -159,7 +159,8 @@ impl<'a> Script<'a> {
 
     /// A condition taken apart.
     pub(super) fn condition(&self, range: Range<usize>) -> Condition {
-        if self.word(range.start) == "(" && self.closing(range.start) + 1 == range.end {
+        let is_enclosed = self.word(range.start) == "(" && range.len() > 2;
+        if is_enclosed && self.closing(range.start) + 1 == range.end {
             return self.condition(range.start + 1..range.end - 1);
         }
         let outside = self.outside(&range);
@@ -305,6 +306,7 @@ mod tests {
             taken_apart("fn f(a) { let x = 1; a.b == 1 && (c || d(1 == 2) > 3) && !(e) }"),
             "all([a.b|1] any(<c> [d(1 == 2)|3]) <!(e)>)"
         );
+        assert_eq!(taken_apart("fn f() { () }"), "<()>");
         assert_eq!(
             taken_apart("fn f() { a || b && c }"),
             "any(<a> all(<b> <c>))"

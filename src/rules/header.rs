@@ -1,5 +1,7 @@
 //! The `RULE` map of a file to [`Terms`], with every fault at once.
 
+use super::analysis::{FileView, UNKNOWN_FIELD};
+use super::catalogue::{RULE_FIELDS, names};
 use super::diagnostic::{Diagnostic, did_you_mean};
 use super::sources::Source;
 use super::waiting;
@@ -9,16 +11,8 @@ use crate::terms::{
     BROADCAST_PREFIX, Cap, DAILY, Days, FRESH_DEFAULT, Hours, PRIORITY_DEFAULT, Quiet, Terms,
     WITHIN_DEFAULT,
 };
-use rhai::{AST, Dynamic, Engine, Expr, Map, OptimizationLevel, Scope, Stmt};
-use std::collections::BTreeMap;
+use rhai::{AST, Dynamic, Engine, Map, Scope};
 use std::sync::Arc;
-
-/// Every field a `RULE` may have.
-const FIELDS: [&str; 21] = [
-    "on", "scene", "starts", "ends", "hours", "days", "audience", "channels", "priority", "group",
-    "cooldown", "cap", "budget", "holdout", "rollout", "variants", "fresh", "quiet", "within",
-    "delay", "steps",
-];
 
 /// Reads a rule's terms.
 pub(super) fn read(
@@ -26,6 +20,7 @@ pub(super) fn read(
     source: &Source,
     ast: &AST,
     schema: &Schema,
+    view: &FileView<'_>,
 ) -> Result<Terms, Vec<Diagnostic>> {
     let mut header = Header {
         source,
@@ -38,13 +33,10 @@ pub(super) fn read(
     if header.faults.is_empty() {
         return Ok(terms);
     }
-    let places = places(&source.text);
     let faults = header.faults.into_iter();
-    let mut faults: Vec<_> = faults
-        .map(|(field, fault)| fault.at(places.get(&*field).copied()))
-        .collect();
-    faults.sort_by_key(|fault| (fault.line, fault.column));
-    Err(faults)
+    Err(faults
+        .map(|(field, fault)| view.at_field(&field, fault))
+        .collect())
 }
 
 fn rule_map(engine: &Engine, source: &Source, ast: &AST) -> Result<Map, Box<Diagnostic>> {
@@ -70,32 +62,6 @@ fn rule_map(engine: &Engine, source: &Source, ast: &AST) -> Result<Map, Box<Diag
         .ok_or_else(|| Box::new(fault("`RULE` is not a map `#{ … }`".to_owned()).hint(example)))
 }
 
-/// Where each field of `RULE` stands. Parsed once more, because the optimizer makes one constant of
-/// the map and forgets the places.
-fn places(text: &str) -> BTreeMap<String, (usize, usize)> {
-    let mut engine = super::sandbox::engine();
-    engine
-        .set_optimization_level(OptimizationLevel::None)
-        .set_strict_variables(false);
-    let Ok(ast) = engine.compile(text) else {
-        return BTreeMap::new();
-    };
-    let mut places = BTreeMap::new();
-    for statement in ast.statements() {
-        if let Stmt::Var(definition, _, _) = statement
-            && definition.0.name == "RULE"
-            && let Expr::Map(members, _) = &definition.1
-        {
-            for (name, _) in &members.0 {
-                if let (Some(line), Some(column)) = (name.pos.line(), name.pos.position()) {
-                    places.insert(name.name.to_string(), (line, column));
-                }
-            }
-        }
-    }
-    places
-}
-
 pub(super) struct Header<'a> {
     source: &'a Source,
     /// With the field that each is about.
@@ -115,14 +81,21 @@ impl Header<'_> {
     }
 
     fn unknown_fields(&mut self) {
-        let names: Vec<String> = self.map.keys().map(ToString::to_string).collect();
-        for name in names {
-            if !FIELDS.contains(&&*name) {
-                let hint = did_you_mean(&name, FIELDS).map_or_else(
-                    || format!("a `RULE` has these fields: {}", FIELDS.join(", ")),
+        let found: Vec<String> = self.map.keys().map(ToString::to_string).collect();
+        for name in found {
+            if !names(RULE_FIELDS).any(|known| known == name) {
+                let hint = did_you_mean(&name, names(RULE_FIELDS)).map_or_else(
+                    || {
+                        let known: Vec<&str> = names(RULE_FIELDS).collect();
+                        format!("a `RULE` has these fields: {}", known.join(", "))
+                    },
                     |meant| format!("did you mean `{meant}`?"),
                 );
-                self.fault(&name, format!("`RULE` has no field `{name}`"), hint);
+                let fault = format!("`RULE` has no field `{name}`");
+                let fault = Diagnostic::whole(&self.source.path, &self.source.text, fault)
+                    .code(UNKNOWN_FIELD)
+                    .hint(hint);
+                self.faults.push((name.as_str().into(), fault));
             }
         }
     }

@@ -178,8 +178,14 @@ impl Probes {
     /// Puts the watching into a file's text.
     fn watch(&mut self, source: &Source) -> String {
         let script = Script::new(&source.text);
+        // In a rule file, what conditions call; a library file does not say who calls it.
+        let called = script.called(&["when", "still", "converted"]);
+        let is_rule = script.function("when").is_some();
         let mut insertions: Vec<(usize, String)> = Vec::new();
         for definition in &script.functions {
+            if is_rule && !called.contains(&definition.name) {
+                continue;
+            }
             let Some(last) = script.last_expression(&definition.body) else {
                 continue;
             };

@@ -252,7 +252,7 @@ fn read_rules<'a>(
     for source in &sources.rules {
         match parse::parse(engine, source) {
             Ok(parsed) => {
-                let rule = rule(engine, source, &parsed.tree, schema);
+                let rule = rule(engine, source, &parsed.tree, schema, &parsed.view);
                 views.push(RuleView {
                     file: parsed.view,
                     terms: rule.as_ref().ok().map(|rule| rule.terms.clone()),
@@ -340,9 +340,11 @@ fn rule(
     source: &Source,
     ast: &AST,
     schema: &Schema,
+    view: &FileView<'_>,
 ) -> Result<Rule, Vec<Diagnostic>> {
     let mut faults = Vec::new();
-    let terms = header::read(engine, source, ast, schema).map_err(|found| faults.extend(found));
+    let terms =
+        header::read(engine, source, ast, schema, view).map_err(|found| faults.extend(found));
     let mut parameters = [0; 5];
     for function in Function::ALL {
         let found = ast.iter_functions().find(|f| f.name == function.name());
@@ -350,7 +352,7 @@ fn rule(
         match found.map(|f| f.params.len()) {
             Some(n) if function.parameters().contains(&n) => parameters[function as usize] = n,
             Some(n) => faults.push(
-                fault(format!("`{}` takes {n} parameters", function.name()))
+                fault(format!("`{}` cannot have {n} parameters", function.name()))
                     .at(place_of_function(&source.text, function.name()))
                     .hint(format!("write `{}`", function.example())),
             ),
@@ -362,7 +364,11 @@ fn rule(
         }
     }
     if let Ok(terms) = &terms {
-        faults.extend(waiting_fault(source, terms, &parameters));
+        let waiting = waiting_fault(source, terms, &parameters);
+        faults.extend(waiting.map(|fault| match fault.line {
+            Some(_) => fault,
+            None => view.at_field("delay", fault),
+        }));
     }
     match terms {
         Ok(terms) if faults.is_empty() => Ok(Rule {

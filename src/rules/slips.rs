@@ -137,6 +137,9 @@ fn slip(text: &str, at: usize, error: &ParseErrorType) -> Option<Slip> {
         let message = format!("`{word}` is no word of the language");
         return slip(at..at + word.len(), message, (*hint).to_owned());
     }
+    if let Some(slip) = unit(text, at, word) {
+        return Some(slip);
+    }
     match error {
         ParseErrorType::BadInput(LexError::UnterminatedString) => {
             let end = rest.find('\n').map_or(text.len(), |line| at + line);
@@ -174,6 +177,32 @@ fn slip(text: &str, at: usize, error: &ParseErrorType) -> Option<Slip> {
 fn word_at(rest: &str) -> &str {
     let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '_'));
     &rest[..end.unwrap_or(rest.len())]
+}
+
+/// `30d` where `"30d"` is meant, or a letter after a number.
+fn unit(text: &str, at: usize, word: &str) -> Option<Slip> {
+    let digit = |c: char| c.is_ascii_digit() || c == '.';
+    let before = &text[..at];
+    let start = before.rfind(|c| !digit(c)).map_or(0, |at| at + 1);
+    let joined = before.ends_with(|c: char| c.is_ascii_digit());
+    if word.is_empty() || !joined || text[..start].ends_with(|c: char| c.is_alphanumeric()) {
+        return None;
+    }
+    let number = &text[start..at];
+    let is_length = ["s", "m", "h", "d"].contains(&word) && !number.contains('.');
+    Some(Slip {
+        at: start..at + word.len(),
+        message: if is_length {
+            format!("the length {number}{word} is not in double quotes")
+        } else {
+            format!("a number is followed by `{word}`")
+        },
+        hint: if is_length {
+            format!("write \"{number}{word}\"")
+        } else {
+            format!("write {number} alone, or with an operator between")
+        },
+    })
 }
 
 /// Signs that look right and are others.
@@ -308,29 +337,28 @@ fn map_without_sign(text: &str, at: usize, name: &str) -> Option<Slip> {
 fn colon(text: &str, at: usize, why: &str) -> Option<Slip> {
     let key = why.split('\'').nth(1)?;
     let rest = &text[at..];
-    let (message, hint) = if rest.starts_with('=') {
-        ("in a map, `=` is written `:`", format!("write `{key}: …`"))
-    } else if rest.starts_with('-') {
-        let whole: String = rest
-            .chars()
-            .take_while(|c| c.is_alphanumeric() || *c == '-')
-            .collect();
-        (
-            "a key with a hyphen stands in double quotes",
-            format!("write `\"{key}{whole}\": …`"),
-        )
-    } else {
-        ("a colon is missing", format!("write `{key}: …`"))
-    };
     let start = text[..at].trim_end().rfind(key)?;
-    let end = if rest.starts_with('=') {
-        at + 1
-    } else {
-        start + key.len()
-    };
+    let named = start..start + key.len();
+    let hint = format!("write `{key}: …`");
+    if rest.starts_with('=') {
+        return Some(Slip {
+            at: at..at + 1,
+            message: format!("in a map, `:` follows the key `{key}`, not `=`"),
+            hint,
+        });
+    }
+    if rest.starts_with('-') {
+        let end = rest.find(|c: char| !(c.is_alphanumeric() || c == '-'));
+        let whole = &text[start..at + end.unwrap_or(rest.len())];
+        return Some(Slip {
+            at: start..start + whole.len(),
+            message: "a key with a hyphen stands in double quotes".to_owned(),
+            hint: format!("write `\"{whole}\": …`"),
+        });
+    }
     Some(Slip {
-        at: start..end,
-        message: format!("{message}, after `{key}`").replace("quotes, after", "quotes: after"),
+        at: named,
+        message: format!("a colon is missing after the key `{key}`"),
         hint,
     })
 }

@@ -138,7 +138,7 @@ impl Document {
         self.channel(&Channel {
             name: "broadcast",
             address: "scene.broadcast.{kind}",
-            description: "Published by producers through JetStream; stored in SCENE_EVENTS. Rules cannot listen to broadcasts in this version.",
+            description: "Published by producers through JetStream; stored in SCENE_EVENTS. Rules may listen to `broadcast.<kind>`: it is applied to every customer in their audience.",
             parameters: json!({ "kind": {} }),
             action: "receive",
             message: BROADCAST,

@@ -69,8 +69,8 @@ pub(super) fn definitions(schema: &Schema, place: &str) -> Members {
 pub(super) fn broadcast() -> Value {
     let mut broadcast = cloudevent(
         "an event about no customer",
-        json!({ "type": "string", "minLength": 1 }),
-        json!({ "description": "Anything." }),
+        json!({ "type": "string", "pattern": "^broadcast\\.[A-Za-z0-9_-]+$" }),
+        json!({ "description": "The fields that schema.toml declares for the type." }),
     );
     drop_required(&mut broadcast, "data");
     drop_required(&mut broadcast, "subject");

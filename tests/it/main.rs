@@ -9,13 +9,16 @@
 mod checks;
 mod crash;
 mod decide;
+mod desk_commands;
 mod documents;
 mod examples;
+mod gate;
 mod hostile_rules;
 mod kit;
 mod later;
 mod malformed;
 mod metrics;
+mod mutants;
 mod nats_layer;
 mod refused;
 mod reload;

@@ -22,22 +22,78 @@ pub(super) fn fill(template: &str, name: &str, on: &str, schema: &Schema) -> Str
     let short = name.rsplit('/').next().unwrap_or(name);
     let code = short.to_uppercase();
     let declared = schema.event_type(on);
-    let sample = declared
-        .map(|declared| Sample::of(declared))
-        .unwrap_or_default();
-    let text = [
-        ("zh-CN", "在此写给客户的话。"),
-        ("en", "What you want to tell the customer."),
-    ];
-    let text = text.map(|(locale, words)| format!("            \"{locale}\": `{words}`,"));
+    let sample = declared.map(|declared| Sample::of(declared, schema));
+    let sample = sample.unwrap_or_default();
+    let channels = channels(schema);
+    let quoted: Vec<String> = channels
+        .iter()
+        .map(|channel| format!("\"{channel}\""))
+        .collect();
+    let segment = schema.words("segment").and_then(<[_]>::first);
     template
         .replace("@NAME@", short)
         .replace("@TYPE@", on)
         .replace("@CODE@", &code)
+        .replace("@CHANNELS@", &quoted.join(", "))
+        .replace("@CHANNEL@", &channels[0])
+        .replace("@SEGMENT@", segment.map_or("football", |word| word))
         .replace("@WHEN@", &sample.when(on))
         .replace("@DATA@", &sample.data)
         .replace("@SILENCE@\n", &sample.silence(on))
-        .replace("@TEXT@", &text.join("\n"))
+        .replace("@TEXT@", &texts(schema))
+        .replace("@NEEDS@", &needs(schema, &channels))
+}
+
+/// Two channels that may be used, the common ones before others.
+fn channels(schema: &Schema) -> Vec<String> {
+    let common = || ["push", "sms"].map(str::to_owned).to_vec();
+    let Some(declared) = schema.channels() else {
+        return common();
+    };
+    let mut channels = common();
+    channels.retain(|channel| declared.contains_key(&**channel));
+    let others = declared.keys().map(ToString::to_string);
+    let others: Vec<String> = others.filter(|other| !channels.contains(other)).collect();
+    channels.extend(others);
+    channels.truncate(2);
+    if channels.is_empty() {
+        common()
+    } else {
+        channels
+    }
+}
+
+/// The text of an action in each locale that it must have.
+fn texts(schema: &Schema) -> String {
+    let mut locales: Vec<&str> = schema.required_locales().iter().map(|l| &**l).collect();
+    if locales.is_empty() {
+        locales = vec!["zh-CN", "en"];
+    }
+    let text = locales.into_iter().map(|locale| {
+        let words = if locale.starts_with("zh") {
+            "在此写给客户的话。"
+        } else {
+            "What you want to tell the customer."
+        };
+        format!("            \"{locale}\": `{words}`,")
+    });
+    text.collect::<Vec<_>>().join("\n")
+}
+
+/// What else the channels need of an action.
+fn needs(schema: &Schema, channels: &[String]) -> String {
+    const THERE: [&str; 6] = ["kind", "code", "value", "cost", "expires", "text"];
+    let declared = schema.channels();
+    let needed = channels
+        .iter()
+        .filter_map(|channel| declared?.get(&**channel))
+        .flatten()
+        .filter(|key| !THERE.contains(&&***key));
+    let needed: std::collections::BTreeSet<&str> = needed.map(|key| &**key).collect();
+    needed
+        .into_iter()
+        .map(|key| format!("        {key}: \"…\",\n"))
+        .collect()
 }
 
 /// An event that fits, and one that does not.
@@ -50,7 +106,7 @@ struct Sample {
 }
 
 impl Sample {
-    fn of(declared: &EventType) -> Self {
+    fn of(declared: &EventType, schema: &Schema) -> Self {
         let mut sample = Self::default();
         let fields = declared
             .fields
@@ -61,7 +117,7 @@ impl Sample {
             .collect();
         let data = fields
             .iter()
-            .map(|field| format!("{} = {}", field.name, value(field)));
+            .map(|field| format!("{} = {}", field.name, value(field, schema)));
         sample.data = data.collect::<Vec<_>>().join(", ");
         let word = fields
             .iter()
@@ -94,9 +150,10 @@ impl Sample {
             ));
         }
         let text = fields.iter().find(|field| field.kind == FieldKind::Text);
-        if let (true, Some(Field { name, .. })) = (sample.conditions.is_empty(), text) {
+        if let (true, Some(field)) = (sample.conditions.is_empty(), text) {
+            let name = &field.name;
             sample.conditions.push((
-                format!("event.{name} == \"A\""),
+                format!("event.{name} == {}", value(field, schema)),
                 format!("another {name}: nothing"),
                 format!("{name} = \"B\""),
             ));
@@ -148,8 +205,10 @@ fn is_money(field: Option<&Field>) -> bool {
     field.is_some_and(|field| matches!(field.kind, FieldKind::Money | FieldKind::SignedMoney))
 }
 
-fn value(field: &Field) -> String {
+fn value(field: &Field, schema: &Schema) -> String {
+    let known = schema.words_of(field).and_then(<[_]>::first);
     match &field.kind {
+        FieldKind::Text if known.is_some() => format!("\"{}\"", known.map_or("A", |word| word)),
         FieldKind::Word(words) => format!("\"{}\"", words[0]),
         FieldKind::Text if &*field.name == "currency" => "\"CNY\"".to_owned(),
         FieldKind::Text if &*field.name == "tender" => "\"other_bank\"".to_owned(),
@@ -161,7 +220,7 @@ fn value(field: &Field) -> String {
         FieldKind::List => "[]".to_owned(),
         FieldKind::Record(fields) => {
             let fields = fields.iter().filter(|field| field.required);
-            let fields = fields.map(|field| format!("{} = {}", field.name, value(field)));
+            let fields = fields.map(|field| format!("{} = {}", field.name, value(field, schema)));
             format!("{{ {} }}", fields.collect::<Vec<_>>().join(", "))
         }
         FieldKind::Open => "{}".to_owned(),

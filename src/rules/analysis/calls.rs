@@ -101,6 +101,34 @@ impl<'a> Walker<'_, 'a> {
         );
     }
 
+    fn unknown_library(&mut self, library: &str, name: &str, expr: &Expr) {
+        let world = self.world;
+        if library != "global" && !world.faulty.contains(library) {
+            let known = world.libraries.keys().map(String::as_str);
+            let meant = did_you_mean(library, known);
+            let file = meant.and_then(|meant| world.libraries.get(meant));
+            if let Some(file) = file
+                && let Some(function) = file.function(name)
+            {
+                self.note_call(file, function);
+            }
+            let hint = meant.map_or_else(
+                || format!("put the functions that several rules share into lib/{library}.rhai"),
+                |meant| format!("did you mean `{meant}::{name}`?"),
+            );
+            let span = self.span(expr);
+            self.error(
+                span,
+                Fault::new(
+                    "unknown-library",
+                    format!("there is no lib/{library}.rhai"),
+                    "unknown library",
+                    hint,
+                ),
+            );
+        }
+    }
+
     /// A call of a library's function, `library::function(…)`.
     fn qualified(&mut self, call: &FnCallExpr, expr: &Expr) -> Type {
         let library = call.namespace.root().to_string();
@@ -108,34 +136,7 @@ impl<'a> Walker<'_, 'a> {
         let arguments: Vec<Type> = call.args.iter().map(|arg| self.expr(arg)).collect();
         let world = self.world;
         let Some(file) = world.libraries.get(library.as_str()) else {
-            if library != "global" && !world.faulty.contains(library.as_str()) {
-                let known = world.libraries.keys().map(String::as_str);
-                let meant = did_you_mean(&library, known);
-                let file = meant.and_then(|meant| world.libraries.get(meant));
-                if let Some(file) = file
-                    && let Some(function) = file.function(name)
-                {
-                    self.note_call(file, function);
-                }
-                let hint = meant.map_or_else(
-                    || {
-                        format!(
-                            "put the functions that several rules share into lib/{library}.rhai"
-                        )
-                    },
-                    |meant| format!("did you mean `{meant}::{name}`?"),
-                );
-                let span = self.span(expr);
-                self.error(
-                    span,
-                    Fault::new(
-                        "unknown-library",
-                        format!("there is no lib/{library}.rhai"),
-                        "unknown library",
-                        hint,
-                    ),
-                );
-            }
+            self.unknown_library(&library, name, expr);
             return Type::ANY;
         };
         let named = file.functions.iter().filter(|f| f.name == name);

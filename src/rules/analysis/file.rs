@@ -1,9 +1,13 @@
 //! A file as the checks see it: its syntax tree as it was written, without any optimization, by function.
 
 use super::text::Marks;
+use crate::rules::diagnostic::Diagnostic;
 use crate::rules::sources::Source;
 use rhai::{AST, ASTNode, Expr, Ident, Position, Stmt};
 use std::cell::OnceCell;
+
+/// The code of a field that `RULE` does not have.
+pub(in crate::rules) const UNKNOWN_FIELD: &str = "unknown-rule-field";
 
 /// A function as it is written.
 #[derive(Debug)]
@@ -22,6 +26,7 @@ pub(in crate::rules) struct FileView<'a> {
     pub(super) functions: Vec<FunctionView>,
     /// The members of `const RULE = #{ … }`.
     pub(super) header: Vec<(Ident, Expr)>,
+    header_at: Position,
     marks: OnceCell<Marks>,
 }
 
@@ -52,11 +57,13 @@ impl<'a> FileView<'a> {
             }
             true
         });
+        let (header, header_at) = header(tree);
         functions.sort_by_key(|function| function.range.0);
         Self {
             source,
             functions,
-            header: header(tree),
+            header,
+            header_at,
             marks: OnceCell::new(),
         }
     }
@@ -68,6 +75,21 @@ impl<'a> FileView<'a> {
 
     pub(super) fn function(&self, name: &str) -> Option<&FunctionView> {
         self.functions.iter().find(|f| f.name == name)
+    }
+
+    /// A fault of a field of `RULE`, at its value; of one that is missing, where `RULE` begins.
+    pub(in crate::rules) fn at_field(&self, name: &str, fault: Diagnostic) -> Diagnostic {
+        let marks = self.marks();
+        let member = self.header.iter().find(|(known, _)| known.name == name);
+        let span = match member {
+            Some((key, _)) if fault.code == UNKNOWN_FIELD => marks.token(key.pos),
+            Some((_, value)) => marks.span(value),
+            None => marks.token(self.header_at),
+        };
+        match span {
+            Some(span) => fault.over(span),
+            None => fault,
+        }
     }
 
     /// The value of a field of `RULE`.
@@ -102,14 +124,17 @@ fn innermost(functions: &[FunctionView], at: Position) -> Option<usize> {
         .map(|(index, _)| index)
 }
 
-fn header(tree: &AST) -> Vec<(Ident, Expr)> {
+fn header(tree: &AST) -> (Vec<(Ident, Expr)>, Position) {
     for statement in tree.statements() {
         if let Stmt::Var(definition, _, _) = statement
             && definition.0.name == "RULE"
-            && let Expr::Map(members, _) = &definition.1
         {
-            return members.0.to_vec();
+            let at = definition.1.position();
+            return match &definition.1 {
+                Expr::Map(members, _) => (members.0.to_vec(), at),
+                _ => (Vec::new(), at),
+            };
         }
     }
-    Vec::new()
+    (Vec::new(), Position::NONE)
 }
