@@ -170,7 +170,9 @@ impl Case<'_> {
     /// Arms a journey whose first step was said just before a crash.
     fn resume(&mut self, partition: &Partition, rule: &Rule) {
         let entry = self.origin.decision_id(self.id, rule, 0);
-        if !rule.terms.steps.is_empty() && self.customer.pending(entry).is_none() {
+        let customer = self.customer;
+        let is_settled = customer.pending(entry).is_some() || customer.contacts.is_closed(entry);
+        if !rule.terms.steps.is_empty() && !is_settled {
             self.set_out(partition, rule, entry);
         }
     }

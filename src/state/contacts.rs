@@ -139,10 +139,14 @@ impl Contacts {
         self.0.iter().any(|contact| contact.entry == entry)
     }
 
-    /// When a rule last spoke.
+    /// Whether a journey was refused, or did what it was for.
     #[must_use]
-    pub fn last(&self, rule: Name) -> Option<Millis> {
-        self.0.iter().rev().find(|c| c.rule == rule).map(|c| c.at)
+    pub fn is_closed(&self, entry: DecisionId) -> bool {
+        self.0.iter().filter(|c| c.entry == entry).any(|c| {
+            c.converted
+                || c.outcomes.has(OutcomeKind::Declined)
+                || c.outcomes.has(OutcomeKind::Unsubscribed)
+        })
     }
 
     /// How often a rule spoke to triggers with an event time in `(time - window, time]`.
