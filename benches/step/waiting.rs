@@ -61,7 +61,10 @@ pub(crate) fn measure(count: u64) -> anyhow::Result<()> {
     let output = black_box(partition.advance(due, due, &rules));
     let firing = started.elapsed().as_secs_f64();
     let number = u32::try_from(count).map_or(f64::NAN, f64::from);
-    anyhow::ensure!(output.entries.len() as u64 == count, "not all of them fired");
+    anyhow::ensure!(
+        output.entries.len() as u64 == count,
+        "not all of them fired"
+    );
     println!(
         "\n{} timers, {EACH} for each customer: {} ns to step an event and arm one, {} bytes each (the event in the \
          journal included), {} ns to fire one and find that nothing is to be said",

@@ -6,6 +6,7 @@ use onscene::action::{Decision, Verdict};
 use onscene::clock::{Millis, SECOND};
 use onscene::decode::Decoder;
 use onscene::replay::{Line, Replay};
+use onscene::rule_tests::{self, Environment, Workplace, coverage};
 use onscene::rules::{RuleSet, Sources, render};
 use onscene::simulate::{ReceivedAction, Simulation, SimulationSettings};
 use onscene::state::JournalLimits;
@@ -173,6 +174,30 @@ fn the_table_of_scenes_names_every_rule_with_its_scene_and_its_events() {
     }
     let shipped: BTreeSet<&str> = rules.rules().iter().map(|r| &*r.terms.name).collect();
     assert_eq!(named, shipped);
+}
+
+#[test]
+fn every_shipped_rule_has_tests_in_which_each_part_of_its_conditions_decides() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let sources = Sources::read(&folder).unwrap();
+    let set = rules();
+    let environment = Environment::default();
+    let workplace = Workplace {
+        sources: &sources,
+        set: &set,
+        environment: &environment,
+    };
+    let (files, faults) = rule_tests::read(&sources, &set);
+    assert!(faults.is_empty(), "{}", render(&faults));
+    let tested: BTreeSet<&str> = files.iter().map(|file| &*file.rule).collect();
+    let shipped: BTreeSet<&str> = set.rules().iter().map(|r| &*r.terms.name).collect();
+    assert_eq!(tested, shipped);
+    for file in &files {
+        for part in coverage(file, workplace) {
+            let (rule, text) = (&file.rule, &part.text);
+            assert!(part.denied && part.held, "{rule}: {text} decides nothing");
+        }
+    }
 }
 
 #[test]
