@@ -30,8 +30,8 @@ pub struct Metrics {
     rejected: IntCounterVec,
     /// Verdicts by rule.
     verdicts: IntCounterVec,
-    /// Failures of rules' functions by rule.
-    pub rule_errors: IntCounterVec,
+    /// Failures of rules' functions by rule, function and line.
+    rule_errors: IntCounterVec,
     /// How often a rule was put into quarantine.
     pub quarantines: IntCounterVec,
     /// Actions and held-out decisions stored in the log, by channel.
@@ -98,8 +98,8 @@ impl Metrics {
             ),
             rule_errors: c.counters(
                 "rule_errors_total",
-                "Failures of a rule's functions.",
-                &["rule"],
+                "Failures of a rule's functions, by the line of its file; rule <name> is the file <name>.rhai.",
+                &["rule", "function", "line"],
             ),
             quarantines: c.counters(
                 "rule_quarantines_total",
@@ -172,6 +172,13 @@ impl Metrics {
     #[must_use]
     pub fn rejected(&self, reason: Reason) -> u64 {
         self.rejected.with_label_values(&[reason.word()]).get()
+    }
+
+    /// Counts a failure of a rule's function; `line` is 0 if it is not known.
+    pub fn rule_failed(&self, rule: &str, function: &str, line: usize) {
+        let line = line.to_string();
+        let labels = [rule, function, &line];
+        self.rule_errors.with_label_values(&labels).inc();
     }
 
     /// Counts verdicts of a rule.

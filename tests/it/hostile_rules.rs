@@ -39,18 +39,21 @@ async fn offenders_are_counted_and_shown_and_the_others_decide_as_ever() {
     let json: serde_json::Value =
         serde_json::from_str(page.split_once("\r\n\r\n").unwrap().1).unwrap();
     for (name, _, said) in OFFENDERS {
-        let series = format!("onscene_rule_errors_total{{rule=\"{name}\"}}");
-        // Twenty failures put it into quarantine; each partition may have been asking it just then.
-        let failures = engine.metric(&series);
-        assert!((20.0..60.0).contains(&failures), "{series} {failures}");
-        let held = format!("onscene_verdicts_total{{rule=\"{name}\",verdict=\"quarantine\"}}");
-        assert!((engine.metric(&held) + failures - 200.0).abs() < 0.5);
         let shown = json["rules"].as_array().unwrap();
         let rule = shown.iter().find(|rule| rule["name"] == name).unwrap();
         let error = &rule["last_error"];
         assert!(error["message"].as_str().unwrap().contains(said), "{error}");
         assert_eq!(error["file"], format!("{name}.rhai"));
-        assert!(error["line"].as_u64().unwrap() >= 2, "{error}");
+        let line = error["line"].as_u64().unwrap();
+        assert!(line >= 2, "{error}");
+        // Twenty failures put it into quarantine; each partition may have been asking it just then.
+        let series = format!(
+            "onscene_rule_errors_total{{function=\"when\",line=\"{line}\",rule=\"{name}\"}}"
+        );
+        let failures = engine.metric(&series);
+        assert!((20.0..60.0).contains(&failures), "{series} {failures}");
+        let held = format!("onscene_verdicts_total{{rule=\"{name}\",verdict=\"quarantine\"}}");
+        assert!((engine.metric(&held) + failures - 200.0).abs() < 0.5);
         assert!(rule["quarantined_until"].is_string(), "{rule}");
         assert!(engine.log().contains(&format!("rule={name}")));
     }

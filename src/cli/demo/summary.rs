@@ -200,7 +200,7 @@ mod tests {
         let metrics = Metrics::new();
         metrics.events.with_label_values(&["bill.due"]).inc_by(5);
         metrics.reject(crate::decode::Reason::NotJson);
-        metrics.rule_errors.with_label_values(&["a/b"]).inc();
+        metrics.rule_failed("a/b", "when", 3);
         metrics.verdict("a/b", crate::action::Verdict::Cooldown, 9);
         assert_eq!(events_applied(&metrics), 6);
         let counters = Counters::read(&metrics);

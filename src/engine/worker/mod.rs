@@ -327,7 +327,7 @@ impl Worker {
             metrics.verdict(rule, *verdict, *times);
         }
         for (rule, error) in &output.errors {
-            metrics.rule_errors.with_label_values(&[rule]).inc();
+            metrics.rule_failed(rule, error.function, error.line.unwrap_or(0));
             self.shared.health.rule_failed(rule, error);
         }
         for held in &output.quarantined {
