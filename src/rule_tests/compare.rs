@@ -1,7 +1,7 @@
 //! What was expected beside what was found, line by line.
 
 use super::document::{Content, Item, Span, Table};
-use super::model::{Expectation, Expected, Said, Step};
+use super::model::{Expectation, Expected, Said, Step, Test};
 use super::play::Found;
 use crate::action::{Decision, Verdict};
 use crate::event::Value;
@@ -27,8 +27,33 @@ pub struct Row {
 /// The word for what is not there.
 const ABSENT: &str = "nothing";
 
+/// Compares what was found at a step, or before the first, with what the test says. A function that
+/// fails where nobody expects it to is a fault, even if it changes nothing else.
+pub(super) fn judged(test: &Test, step: Option<usize>, found: &Found) -> Vec<Row> {
+    let step = step.map(|step| &test.steps[step]);
+    let mut judged = step.map_or_else(Vec::new, |step| rows(step, found));
+    let expectation = step.and_then(|step| step.expect.as_ref());
+    let expects_error = expectation
+        .is_some_and(|expectation| matches!(expectation.what, Expected::Silence(Verdict::Error)));
+    if let (false, Some(error)) = (expects_error, found.errors.first())
+        && judged.iter().all(|row| row.agrees)
+    {
+        let span = step.map_or(&test.span, |step| &step.span);
+        let message = format!("`{}` failed: {}", error.function, error.message);
+        push(
+            &mut judged,
+            "error",
+            ABSENT.to_owned(),
+            message,
+            false,
+            span,
+        );
+    }
+    judged
+}
+
 /// Compares a step line by line; every line that the test lays down is there.
-pub(super) fn rows(step: &Step, found: &Found) -> Vec<Row> {
+fn rows(step: &Step, found: &Found) -> Vec<Row> {
     let mut rows = step
         .expect
         .as_ref()

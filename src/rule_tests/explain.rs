@@ -1,6 +1,7 @@
 //! Why the engine did what it did at one moment of a test: the test is played once more with its
 //! conditions watched.
 
+use super::compare;
 use super::model::{Expected, Step, Test};
 use super::play::{Found, play};
 use super::suite::{Prepared, Ready, Workplace};
@@ -38,7 +39,7 @@ pub(super) fn reasons(
     prepared: &Prepared<'_>,
     ready: &Ready<'_>,
     workplace: Workplace<'_>,
-    wanted: usize,
+    wanted: Option<usize>,
 ) -> Vec<Reason> {
     let base = &prepared.bases[ready.base];
     let (Ok(script), Some(rule)) = (&ready.script, base.rule(&prepared.file.rule)) else {
@@ -53,16 +54,20 @@ pub(super) fn reasons(
         prepared.environment,
         |step, found| {
             let marks = probes.take();
-            if step != Some(wanted) {
+            if step != wanted {
                 return true;
             }
+            let rows = compare::judged(ready.test, wanted, &found);
+            let mut differing = rows.iter().filter(|row| !row.agrees);
+            let differs = differing.any(|row| row.what == "verdict");
             let case = Case {
                 rule,
                 test: ready.test,
-                step: &ready.test.steps[wanted],
+                step: wanted.map(|step| &ready.test.steps[step]),
                 zone: &prepared.environment.zone,
                 probes: &probes,
                 marks,
+                differs,
                 found,
             };
             reasons = case.reasons();
@@ -75,10 +80,13 @@ pub(super) fn reasons(
 struct Case<'a> {
     rule: &'a Rule,
     test: &'a Test,
-    step: &'a Step,
+    /// `None` for what came before the first.
+    step: Option<&'a Step>,
     zone: &'a TimeZone,
     probes: &'a Probes,
     marks: Vec<Mark>,
+    /// Whether it is the verdict that is not as expected.
+    differs: bool,
     found: Found,
 }
 
@@ -92,19 +100,22 @@ impl Case<'_> {
                 line: error.line,
             });
         }
-        let silence_expected = self.step.expect.as_ref().is_some_and(|expectation| {
-            matches!(expectation.what, Expected::Nothing | Expected::Silence(_))
-        });
-        if let Some((expected, _)) = &self.step.converted {
+        let Some(step) = self.step else {
+            return reasons;
+        };
+        if let Some((expected, _)) = &step.converted {
             match (expected, self.found.conversions > 0) {
                 (true, false) => reasons.extend(self.denied(Function::Converted)),
                 (false, true) => reasons.extend(self.held(Function::Converted)),
                 _ => {}
             }
         }
-        if self.step.expect.is_none() {
+        if !self.differs {
             return reasons;
         }
+        let silence_expected = step.expect.as_ref().is_some_and(|expectation| {
+            matches!(expectation.what, Expected::Nothing | Expected::Silence(_))
+        });
         if !self.found.decisions.is_empty() {
             if silence_expected {
                 reasons.extend(self.said());
@@ -226,7 +237,8 @@ impl Case<'_> {
     }
 
     fn at(&self) -> Millis {
-        self.test.now.saturating_add(self.step.after)
+        let after = self.step.map_or(0, |step| step.after);
+        self.test.now.saturating_add(after)
     }
 
     fn local_time(&self) -> String {
@@ -248,7 +260,7 @@ impl Case<'_> {
     fn not_asked(&self) -> String {
         let terms = &self.rule.terms;
         let listens = terms.on.join(", ");
-        match &self.step.event {
+        match self.step.and_then(|step| step.event.as_ref()) {
             Some(event) if !terms.on.contains(&event.kind.as_str().into()) => {
                 format!("the rule listens to {listens}, not to {}", event.kind)
             }

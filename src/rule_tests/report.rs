@@ -17,8 +17,9 @@ impl TestResult {
         }
         let mut text = String::new();
         let moment = match failure.step {
-            0 => "at the event".to_owned(),
-            step => format!("at follow-up {step}"),
+            None => "before the event".to_owned(),
+            Some(0) => "at the event".to_owned(),
+            Some(step) => format!("at follow-up {step}"),
         };
         let _ = writeln!(text, "    {}:{}, {moment}", self.file, failure.line);
         let _ = writeln!(text, "    - expected  + found");

@@ -40,8 +40,9 @@ pub struct TestResult {
 /// Why a test failed.
 #[derive(Clone, Debug, Default, serde::Serialize)]
 pub struct Failure {
-    /// The moment of the test at which it went wrong: 0 is the event itself.
-    pub step: usize,
+    /// The moment of the test at which it went wrong: 0 is the event itself, and `None` what came
+    /// before it.
+    pub step: Option<usize>,
     /// The line of the test file that says what was expected there.
     pub line: usize,
     /// The same place in bytes.
@@ -155,9 +156,8 @@ impl<'a> Prepared<'a> {
                 &self.file.rule,
                 self.environment,
                 |step, found| {
-                    let rows = step.map(|step| compare::rows(&ready.test.steps[step], &found));
-                    let agrees = rows.is_none_or(|rows| rows.iter().all(|row| row.agrees));
-                    passed = is_sound(&found) && agrees;
+                    let rows = compare::judged(ready.test, step, &found);
+                    passed = is_sound(&found) && rows.iter().all(|row| row.agrees);
                     passed
                 },
             );
@@ -250,8 +250,7 @@ fn failure(
         &file.rule,
         prepared.environment,
         |step, found| {
-            let rows = step.map(|step| compare::rows(&test.steps[step], &found));
-            let rows = rows.unwrap_or_default();
+            let rows = compare::judged(test, step, &found);
             let faults = unsound(file, test, step, &found);
             if faults.is_empty() && rows.iter().all(|row| row.agrees) {
                 return true;
@@ -259,7 +258,7 @@ fn failure(
             let first = rows.iter().find(|row| !row.agrees);
             let place = first.map_or(&test.span, |row| &row.span);
             failure = Some(Failure {
-                step: step.unwrap_or(0),
+                step,
                 line: file.line(place),
                 span: Some(place.clone()),
                 rows,

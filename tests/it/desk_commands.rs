@@ -55,7 +55,7 @@ fn tests_pass_or_fail_by_exit_code_and_say_which_rules_have_none() {
         "coffee/visit  a hundred is enough",
         "coffee/visit  less is not",
         "warning: untested has no tests",
-        "2 tests run: 2 passed, 1 rules without tests",
+        "2 tests run: 2 passed, 1 rule without tests",
     ] {
         assert!(text.contains(part), "{part} is not in:\n{text}");
     }
@@ -116,7 +116,7 @@ fn what_is_wrong_with_files_or_arguments_is_told_and_fails() {
         text.contains("there is no rule `orphan.rhai` for these tests"),
         "{text}"
     );
-    assert!(text.contains("2 passed, 1 faults in files"), "{text}");
+    assert!(text.contains("2 passed, 1 fault in files"), "{text}");
     kit::save(&inside, "orphan.rhai", &RULE.replace("channels", "chanels"));
     let (code, text) = onscene(folder.path(), &["test", "--format", "json"]);
     assert_eq!(code, 1);

@@ -3,7 +3,14 @@
 
 use crate::kit::{self, Engine, Folder, Nats};
 use onscene::nats::EventPublisher;
+use onscene::registry::{Demands, RuleRegistry};
+use onscene::rule_tests::Environment;
+use onscene::rules::Sources;
+use onscene::telemetry::Metrics;
 use serde_json::Value;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
 
 fn test_file(verdict: &str, code: &str) -> String {
     format!(
@@ -105,4 +112,50 @@ async fn an_engine_does_not_start_with_rules_whose_tests_fail_unless_it_is_told_
     engine.wait_ready();
     let publisher = EventPublisher::new(&nats.connect().await, 64);
     assert_eq!(answer(&publisher, &nats.url(), "e1").await, "ONE");
+}
+
+#[test]
+fn the_rules_we_ship_go_live_by_a_save_and_only_what_it_concerns_is_tested_again() {
+    let shipped = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("rules");
+    let sources = Sources::read(&shipped).unwrap();
+    let folder = Folder::new();
+    let files = (sources.rules.iter())
+        .chain(&sources.library)
+        .chain(&sources.tests)
+        .chain(&sources.schema)
+        .chain(&sources.policy);
+    for file in files {
+        let path = folder.path().join(&*file.path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, &*file.text).unwrap();
+    }
+    let demands = Demands {
+        tests: Some(Environment::default()),
+    };
+    let registry = RuleRegistry::open(folder.path(), Arc::new(Metrics::new()), demands).unwrap();
+    for (what, file) in [
+        ("one rule", &sources.rules[0]),
+        ("a shared file", &sources.library[0]),
+    ] {
+        kit::save(
+            folder.path(),
+            &file.path,
+            &format!("{}\n// Saved again.\n", file.text),
+        );
+        let started = Instant::now();
+        assert!(registry.reload(), "{:?}", registry.fault());
+        println!(
+            "{what} saved: read, checked, tested and swapped in {:?}",
+            started.elapsed()
+        );
+    }
+    // A test that is saved is run, though no rule changed.
+    let test = &sources.tests[0];
+    kit::save(
+        folder.path(),
+        &test.path,
+        &test.text.replace("\"condition\"", "\"cap\""),
+    );
+    assert!(!registry.reload());
+    assert!(registry.fault().is_some());
 }

@@ -343,3 +343,24 @@ fn watched_conditions_mean_what_they_meant() {
     }
     assert_eq!(probes.take().is_empty(), plain.is_empty());
 }
+
+#[test]
+fn a_function_that_fails_where_nobody_expects_it_fails_the_test() {
+    let rule = crate::kit::desk::rule_when("", "event.stage == \"paid\"")
+        + "fn converted(event, customer, decision) { event.direction == \"out\" }\n";
+    let follow_up = "event = \"paid\"\nexpect = \"sent\"\n[[test.then]]\nafter = \"1m\"\n\
+        event = { use = \"paid\", data = { stage = \"started\" } }\nexpect = \"condition\"";
+    assert!(!passes(&rule, follow_up));
+    let mended = rule.replace(
+        "event.direction",
+        "event.type == \"account.movement\" && event.direction",
+    );
+    assert!(passes(&mended, follow_up));
+    // Where it is expected, it is fine.
+    let throwing = crate::kit::desk::rule_when("", "throw \"no\"");
+    assert!(passes(&throwing, "event = \"paid\"\nexpect = \"error\""));
+    assert!(!passes(
+        &throwing,
+        "event = \"paid\"\nexpect = \"condition\""
+    ));
+}

@@ -56,50 +56,9 @@ impl Printer {
         for rule in &outcome.untested {
             println!("warning: {rule} has no tests: write them to {rule}.test.toml");
         }
-        for part in outcome
-            .coverage
-            .iter()
-            .flatten()
-            .filter(|part| !part.decided())
-        {
-            let what = match (part.denied, part.held) {
-                (false, true) => "never said no",
-                (true, false) => "was never true with all others",
-                _ => "never decided anything",
-            };
-            println!(
-                "uncovered: {}:{}: {}  {what}",
-                part.file, part.line, part.text
-            );
-        }
-        if let Some(mutants) = &outcome.mutants {
-            for survivor in &mutants.survivors {
-                println!("survived: {}", told(survivor));
-            }
-        }
+        gaps(outcome);
         println!("{}", "─".repeat(12));
-        if let Some(coverage) = &outcome.coverage {
-            let decided = coverage.iter().filter(|part| part.decided()).count();
-            println!(
-                "Coverage  {decided} of {} parts of conditions decided",
-                coverage.len()
-            );
-        }
-        if outcome.mutants_skipped {
-            println!(" Mutants  not run: first make the tests pass");
-        }
-        if let Some(mutants) = &outcome.mutants {
-            let least = mutants
-                .min_score
-                .map(|least| format!(", at least {least} % wanted"));
-            println!(
-                " Mutants  {} killed, {} survived: {} %{}",
-                mutants.killed,
-                mutants.survivors.len(),
-                mutants.score,
-                least.unwrap_or_default()
-            );
-        }
+        measures(outcome);
         let failed = outcome.failed();
         let run = outcome.tests.len();
         let mut parts = vec![format!("{} passed", run - failed)];
@@ -107,17 +66,77 @@ impl Printer {
             parts.push(format!("{failed} failed"));
         }
         if !outcome.faults.is_empty() {
-            parts.push(format!("{} faults in files", outcome.faults.len()));
+            parts.push(format!(
+                "{} in files",
+                counted(outcome.faults.len(), "fault")
+            ));
         }
         if !outcome.untested.is_empty() {
-            parts.push(format!("{} rules without tests", outcome.untested.len()));
+            let rules = counted(outcome.untested.len(), "rule");
+            parts.push(format!("{rules} without tests"));
         }
         let seconds = self.started.elapsed().as_secs_f64();
         println!(
-            " Summary [{seconds:>8.3}s] {run} tests run: {}",
+            " Summary [{seconds:>8.3}s] {} run: {}",
+            counted(run, "test"),
             parts.join(", ")
         );
     }
+}
+
+/// What no test decides or notices.
+fn gaps(outcome: &Outcome) {
+    for part in outcome
+        .coverage
+        .iter()
+        .flatten()
+        .filter(|part| !part.decided())
+    {
+        let what = match (part.denied, part.held) {
+            (false, true) => "never said no",
+            (true, false) => "was never true with all others",
+            _ => "never decided anything",
+        };
+        println!(
+            "uncovered: {}:{}: {}  {what}",
+            part.file, part.line, part.text
+        );
+    }
+    if let Some(mutants) = &outcome.mutants {
+        for survivor in &mutants.survivors {
+            println!("survived: {}", told(survivor));
+        }
+    }
+}
+
+/// How much the tests decide and notice.
+fn measures(outcome: &Outcome) {
+    if let Some(coverage) = &outcome.coverage {
+        let decided = coverage.iter().filter(|part| part.decided()).count();
+        println!(
+            "Coverage  {decided} of {} parts of conditions decided",
+            coverage.len()
+        );
+    }
+    if outcome.mutants_skipped {
+        println!(" Mutants  not run: first make the tests pass");
+    }
+    if let Some(mutants) = &outcome.mutants {
+        let least = mutants
+            .min_score
+            .map(|least| format!(", at least {least} % wanted"));
+        println!(
+            " Mutants  {} killed, {} survived: {} %{}",
+            mutants.killed,
+            mutants.survivors.len(),
+            mutants.score,
+            least.unwrap_or_default()
+        );
+    }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn told(mutant: &Mutant) -> String {
