@@ -127,6 +127,7 @@ impl RuleRegistry {
         tracing::info!(
             generation = %set.generation(),
             rules = set.rules().len(),
+            warnings = set.warnings().len(),
             folder = %folder.display(),
             "rules loaded"
         );
@@ -228,6 +229,7 @@ impl RuleRegistry {
             generation = %set.generation(),
             before = %before.generation(),
             rules = set.rules().len(),
+            warnings = set.warnings().len(),
             milliseconds = seconds * 1e3,
             "rules swapped"
         );

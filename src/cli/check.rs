@@ -6,6 +6,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -25,7 +26,8 @@ Examples:
   onscene check --deny-warnings rules        before a release
   onscene check --format json rules          for an editor or a pipeline
 
-Exit codes: 0 nothing is wrong, or there are warnings only; 1 something is wrong; 2 the arguments are.
+Exit codes: 0 nothing is wrong, or there are warnings only; 1 something is wrong, or cannot be read;
+2 the arguments are wrong.
 A warning that is meant so is silenced by a comment in the file, with its code: // allow(group-tie)";
 
 /// Say what is wrong with the rule files, and how to mend it; all of it, without running them.
@@ -53,18 +55,24 @@ impl Check {
         if let Some(file) = &file {
             found.retain(|found| *found.file == **file);
         }
-        match self.format {
-            Format::Text => print_text(&found, set.as_ref(), file.as_deref()),
-            Format::Json => println!("{}", serde_json::to_string(&found)?),
+        let text = match self.format {
+            Format::Text => text(&found, set.as_ref(), file.as_deref()),
+            Format::Json => serde_json::to_string(&found)? + "\n",
+        };
+        match io::stdout().write_all(text.as_bytes()) {
+            // Whoever reads our output has seen enough, as `head` does.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
+            written => written.context("could not write what was found")?,
         }
         let fails = |found: &Diagnostic| self.deny_warnings || found.is_error();
         Ok(ExitCode::from(u8::from(found.iter().any(fails))))
     }
 }
 
-fn print_text(found: &[Diagnostic], set: Option<&RuleSet>, file: Option<&str>) {
+fn text(found: &[Diagnostic], set: Option<&RuleSet>, file: Option<&str>) -> String {
+    let mut out = render(found);
     if !found.is_empty() {
-        println!("{}", render(found));
+        out.push('\n');
     }
     let errors = found.iter().filter(|found| found.is_error()).count();
     let warnings = found.len() - errors;
@@ -82,22 +90,17 @@ fn print_text(found: &[Diagnostic], set: Option<&RuleSet>, file: Option<&str>) {
             plural(warnings, "warning")
         )),
     };
-    match (set, file, counts) {
+    let last = match (set, file, counts) {
         (Some(set), None, counts) => {
-            let rules = format!(
-                "{} rules, generation {}",
-                set.rules().len(),
-                set.generation()
-            );
-            println!(
-                "{}",
-                counts.map_or(rules.clone(), |counts| format!("{rules}, {counts}"))
-            );
+            let (rules, generation) = (set.rules().len(), set.generation());
+            let rules = format!("{rules} rules, generation {generation}");
+            counts.map_or(rules.clone(), |counts| format!("{rules}, {counts}"))
         }
-        (_, Some(file), None) => println!("{file}: nothing is wrong"),
-        (_, _, Some(counts)) => println!("{counts}"),
-        (None, None, None) => {}
-    }
+        (_, Some(file), None) => format!("{file}: nothing is wrong"),
+        (_, _, Some(counts)) => counts,
+        (None, None, None) => String::new(),
+    };
+    out + last.as_str() + "\n"
 }
 
 /// The folder to load, and the file of it that is asked about. A file's folder is the nearest one above it

@@ -8,7 +8,7 @@ use crate::clock::Millis;
 use crate::event::{Event, Occasion};
 use crate::money::Money;
 use crate::partitioning::CustomerId;
-use crate::policy;
+use crate::policy::{self, Refusal};
 use crate::rules::{Function, Moment, Rule, RuleError, RuleSet};
 use crate::state::{Customer, DecisionId, Draw, Remembered, Wait};
 use crate::terms::Budget;
@@ -210,17 +210,7 @@ impl Case<'_> {
     /// Says something, if the contact policy and the budget let it.
     pub(super) fn speak(&mut self, partition: &Partition, rule: &Rule, say: Utterance) -> Said {
         let terms = &rule.terms;
-        let names = partition.customers.names();
-        let zone = || partition.zone_of(self.customer);
-        let chosen = policy::channel(
-            terms,
-            self.rules.policy(),
-            self.customer,
-            names,
-            self.at,
-            zone,
-        );
-        let channel = match chosen {
+        let channel = match self.channel(partition, rule) {
             Ok(channel) => channel,
             Err(refusal) => {
                 return match refusal.until {
@@ -276,6 +266,14 @@ impl Case<'_> {
             .entries
             .push(LogEntry::Decision(Box::new(decision)));
         Said::Verdict(verdict)
+    }
+
+    /// The channel by which a rule may speak now.
+    fn channel<'r>(&self, partition: &Partition, rule: &'r Rule) -> Result<&'r str, Refusal> {
+        let names = partition.customers.names();
+        let zone = || partition.zone_of(self.customer);
+        let (terms, policy) = (&rule.terms, self.rules.policy());
+        policy::channel(terms, policy, self.customer, names, self.at, zone)
     }
 
     /// What the rule has to say.
@@ -343,17 +341,7 @@ impl Case<'_> {
         if policy::frequency(terms, name, self.customer, self.at).is_some() {
             return None;
         }
-        let names = partition.customers.names();
-        let zone = || partition.zone_of(self.customer);
-        policy::channel(
-            terms,
-            self.rules.policy(),
-            self.customer,
-            names,
-            self.at,
-            zone,
-        )
-        .ok()?;
+        self.channel(partition, rule).ok()?;
         // What fails here fails again when it is said, and is reported then.
         let variant = policy::variant(terms, self.id);
         let returned = self.rules.action(rule, self.moment, variant, 0).ok()??;

@@ -339,10 +339,6 @@ mod hex {
     use crate::state::DecisionId;
     use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
 
-    #[expect(
-        clippy::trivially_copy_pass_by_ref,
-        reason = "the signature that serde asks for"
-    )]
     pub(super) fn serialize<S: Serializer>(id: &DecisionId, s: S) -> Result<S::Ok, S::Error> {
         s.collect_str(id)
     }

@@ -3,6 +3,7 @@
 
 use crate::rules::{Diagnostic, Source, did_you_mean};
 use rust_decimal::Decimal;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::str::FromStr as _;
 use toml::de::{DeTable, DeValue};
@@ -116,8 +117,11 @@ impl<'a> Faults<'a> {
         self.found.push(fault.hint(hint));
     }
 
-    /// All of them in the order of the file.
+    /// All of them in the order of the file. What several tests share is told once.
     pub(super) fn into_diagnostics(mut self) -> Vec<Diagnostic> {
+        let mut told = BTreeSet::new();
+        self.found
+            .retain(|fault| told.insert((fault.line, fault.column, fault.message.clone())));
         self.found.sort_by_key(|fault| (fault.line, fault.column));
         self.found
     }

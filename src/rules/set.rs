@@ -1,6 +1,6 @@
 //! All rules, compiled and immutable: one generation.
 
-use super::analysis::{self, CheckOptions, FileView, RuleView, World};
+use super::analysis::{self, CheckOptions, Checker, FileView, RuleView, World};
 use super::api;
 use super::diagnostic::{self, Diagnostic};
 use super::header;
@@ -65,10 +65,11 @@ impl RuleSet {
         parse::keep_as_written(&mut engine);
         api::register_properties(&mut engine, &schema);
         let libraries = library(&mut engine, &sources.library, &mut faults);
-        let (rules, views) = read_rules(&engine, sources, &schema, &mut faults);
         let world = World::new(sources, &schema, libraries, options);
-        diagnostic::merge(&mut faults, analysis::check(&world, &views));
-        drop((world, views));
+        let mut checker = Checker::new(&world);
+        let rules = read_rules(&engine, sources, &schema, &mut faults, &mut checker);
+        diagnostic::merge(&mut faults, checker.finish());
+        drop(world);
         if faults.iter().any(Diagnostic::is_error) {
             return (None, faults);
         }
@@ -239,21 +240,21 @@ fn schema(sources: &Sources, faults: &mut Vec<Diagnostic>) -> Schema {
     })
 }
 
-/// Every rule that is sound by itself, and every file that can be looked at.
+/// Every rule that is sound by itself; every file that can be looked at is checked.
 fn read_rules<'a>(
     engine: &Engine,
     sources: &'a Sources,
     schema: &Schema,
     faults: &mut Vec<Diagnostic>,
-) -> (Vec<Arc<Rule>>, Vec<RuleView<'a>>) {
+    checker: &mut Checker<'_, 'a>,
+) -> Vec<Arc<Rule>> {
     let mut rules = Vec::with_capacity(sources.rules.len());
-    let mut views = Vec::with_capacity(sources.rules.len());
     let shared = sources.shared_digest();
     for source in &sources.rules {
         match parse::parse(engine, source) {
             Ok(parsed) => {
                 let rule = rule(engine, source, &parsed.tree, schema, &parsed.view);
-                views.push(RuleView {
+                checker.rule(RuleView {
                     file: parsed.view,
                     terms: rule.as_ref().ok().map(|rule| rule.terms.clone()),
                 });
@@ -267,12 +268,13 @@ fn read_rules<'a>(
             }
             Err(unread) => {
                 faults.push(unread.fault);
-                let view = unread.view.map(|file| RuleView { file, terms: None });
-                views.extend(view);
+                if let Some(file) = unread.view {
+                    checker.rule(RuleView { file, terms: None });
+                }
             }
         }
     }
-    (rules, views)
+    rules
 }
 
 fn policy(sources: &Sources, faults: &mut Vec<Diagnostic>) -> ContactPolicy {

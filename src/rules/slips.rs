@@ -158,19 +158,20 @@ fn slip(text: &str, at: usize, error: &ParseErrorType) -> Option<Slip> {
                 format!("write \"{inner}\""),
             )
         }
-        ParseErrorType::UnexpectedEOF => unclosed(text, text.len()),
+        ParseErrorType::UnexpectedEOF => unclosed(text),
         ParseErrorType::VariableUndefined(name) => map_without_sign(text, at, name),
         ParseErrorType::MissingToken(token, why) if token == ":" => colon(text, at, why),
         ParseErrorType::MissingToken(token, why) if token == "," => {
             single_equals(text, at).or_else(|| comma(text, at, why))
         }
         ParseErrorType::MissingToken(token, _) if token == ")" => {
-            single_equals(text, at).or_else(|| unclosed(text, at))
+            single_equals(text, at).or_else(|| unclosed(text))
         }
         _ => sign(text, at)
             .or_else(|| operator(text, at))
             .or_else(|| single_equals(text, at))
-            .or_else(|| semicolon(text, at, error)),
+            .or_else(|| semicolon(text, at, error))
+            .or_else(|| unclosed(text)),
     }
 }
 
@@ -391,7 +392,7 @@ fn semicolon(text: &str, at: usize, error: &ParseErrorType) -> Option<Slip> {
     if !begins_function || !(expected || matches!(error, ParseErrorType::WrongFnDefinition)) {
         return None;
     }
-    if let Some(slip) = unclosed(text, at) {
+    if let Some(slip) = unclosed(text) {
         return Some(slip);
     }
     let end = text[..at].trim_end().len();
@@ -402,11 +403,13 @@ fn semicolon(text: &str, at: usize, error: &ParseErrorType) -> Option<Slip> {
     })
 }
 
-/// The innermost bracket before a place that is not closed there.
-fn unclosed(text: &str, until: usize) -> Option<Slip> {
-    let mut open: Vec<usize> = Vec::new();
+/// The bracket that is not closed: one whose place is taken by another kind's closing one, else the innermost
+/// that is open at the end.
+fn unclosed(text: &str) -> Option<Slip> {
+    let mut open: Vec<(usize, char)> = Vec::new();
     let mut quote = None;
-    let mut chars = text[..until].char_indices().peekable();
+    let mut chars = text.char_indices();
+    let mut never = None;
     while let Some((at, c)) = chars.next() {
         match (quote, c) {
             (Some('/'), '\n') => quote = None,
@@ -418,23 +421,29 @@ fn unclosed(text: &str, until: usize) -> Option<Slip> {
             (Some(_), _) => {}
             (None, '"' | '`') => quote = Some(c),
             (None, '/') if text[at..].starts_with("//") => quote = Some('/'),
-            (None, '(' | '[' | '{') => open.push(at),
+            (None, '(' | '[' | '{') => open.push((at, c)),
             (None, ')' | ']' | '}') => {
-                open.pop();
+                let opened = open.pop()?;
+                if closing(opened.1) != c {
+                    never = Some(opened);
+                    break;
+                }
             }
             _ => {}
         }
     }
-    let at = open.pop()?;
-    let bracket = &text[at..=at];
-    let closing = match bracket {
-        "(" => ")",
-        "[" => "]",
-        _ => "}",
-    };
+    let (at, bracket) = never.or_else(|| open.pop())?;
     Some(Slip {
         at: at..at + 1,
         message: format!("the bracket `{bracket}` that opens here is never closed"),
-        hint: format!("write `{closing}` where it ends"),
+        hint: format!("write `{}` where it ends", closing(bracket)),
     })
+}
+
+fn closing(bracket: char) -> char {
+    match bracket {
+        '(' => ')',
+        '[' => ']',
+        _ => '}',
+    }
 }

@@ -1,6 +1,7 @@
 //! What the static checks say about wrong rule files, and that they say nothing about right ones.
 
 use crate::kit::desk::sources;
+use crate::kit::{self, Folder};
 use onscene::rules::{CheckOptions, Diagnostic, Sources, check, render};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -158,4 +159,67 @@ fn machines_read_place_severity_code_message_and_hint() {
             "hint": "did you mean `amount`?",
         }])
     );
+}
+
+/// What `onscene check` answers about a folder: its exit code and its output.
+fn command(folder: &Path, arguments: &[&str]) -> (i32, String) {
+    let output = std::process::Command::new(env!("CARGO_BIN_EXE_onscene"))
+        .arg("check")
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    (output.status.code().unwrap(), text)
+}
+
+#[test]
+fn the_command_checks_a_folder_or_one_file_of_it() {
+    let folder = Folder::new();
+    let rule = |when: &str| {
+        format!(
+            "const RULE = #{{ on: \"merchant.checkout\", channels: [\"push\"] }};\n\
+             fn when(event, customer) {{ {when} }}\n\
+             fn action(event, customer) {{ #{{ kind: \"offer\", text: #{{ en: \"Hello.\" }} }} }}\n"
+        )
+    };
+    let at = folder.path();
+    kit::save(
+        at,
+        "rules/lib/till.rhai",
+        "fn is_large(event) { event.amount >= 500 }\n",
+    );
+    kit::save(at, "rules/good.rhai", &rule("till::is_large(event)"));
+    assert_eq!(command(at, &[]).0, 0);
+    assert!(command(at, &[]).1.starts_with("1 rules, generation "));
+
+    kit::save(at, "rules/all.rhai", &rule("true"));
+    let (code, text) = command(at, &["rules"]);
+    assert!(code == 0 && text.contains("always-true"), "{text}");
+    assert_eq!(command(at, &["--deny-warnings"]).0, 1);
+
+    kit::save(at, "rules/checkout/bad.rhai", &rule("event.amout >= 5"));
+    let (code, text) = command(at, &[]);
+    assert!(
+        code == 1 && text.ends_with("1 error, 1 warning\n"),
+        "{text}"
+    );
+    // Of one file only its own findings are shown; it is looked at in its folder all the same.
+    let (code, text) = command(at, &["rules/checkout/bad.rhai"]);
+    assert!(code == 1 && text.ends_with("\n1 error\n"), "{text}");
+    assert!(text.contains("checkout/bad.rhai:2:"), "{text}");
+    assert_eq!(
+        command(at, &["rules/good.rhai"]).1,
+        "good.rhai: nothing is wrong\n"
+    );
+
+    let (code, text) = command(at, &["--format", "json"]);
+    let found: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+    let codes: Vec<_> = found
+        .iter()
+        .map(|found| found["code"].as_str().unwrap())
+        .collect();
+    assert_eq!((code, codes), (1, vec!["always-true", "unknown-field"]));
+    assert_eq!(command(at, &["nowhere"]).0, 1);
+    assert_eq!(command(at, &["--fromat"]).0, 2);
 }

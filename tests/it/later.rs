@@ -155,6 +155,22 @@ async fn goal(publisher: &EventPublisher) {
     publish(publisher, "scene.broadcast.goal", event).await;
 }
 
+/// An engine that knows so many customers, half of them fans, and has so much for each goal.
+async fn stadium(count: usize, budget: usize) -> (Nats, Folder, Engine) {
+    let (nats, rules) = (Nats::start().await, Folder::new());
+    kit::save(rules.path(), "schema.toml", SCHEMA);
+    kit::save(
+        rules.path(),
+        "goal.rhai",
+        &GOAL.replace("BUDGET", &budget.to_string()),
+    );
+    kit::save(rules.path(), "answer.rhai", &kit::answering_rule("A"));
+    let engine = Engine::start(&nats.url(), rules.path());
+    make_customers(EventPublisher::new(&nats.connect().await, 1_024), count).await;
+    engine.wait_ready();
+    (nats, rules, engine)
+}
+
 fn told(actions: &[StoredAction]) -> BTreeSet<String> {
     let customer = |action: &StoredAction| action.event["subject"].as_str().unwrap().to_owned();
     let of_goal = |action: &&StoredAction| action.event["data"]["rule"] == "goal";
@@ -178,17 +194,7 @@ fn first_in_order(count: usize, budget: usize) -> BTreeSet<String> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broadcast_spends_its_budget_to_the_last_on_the_same_customers_through_kills() {
     let (count, budget) = (8_000, 1_500);
-    let (nats, rules) = (Nats::start().await, Folder::new());
-    kit::save(rules.path(), "schema.toml", SCHEMA);
-    kit::save(
-        rules.path(),
-        "goal.rhai",
-        &GOAL.replace("BUDGET", &budget.to_string()),
-    );
-    kit::save(rules.path(), "answer.rhai", &kit::answering_rule("A"));
-    let mut engine = Engine::start(&nats.url(), rules.path());
-    make_customers(EventPublisher::new(&nats.connect().await, 1_024), count).await;
-    engine.wait_ready();
+    let (nats, rules, mut engine) = stadium(count, budget).await;
     let publisher = EventPublisher::new(&nats.connect().await, 64);
     goal(&publisher).await;
     // Events of single customers go on meanwhile, and the engine is killed twice in the midst of it.
@@ -216,17 +222,7 @@ async fn a_broadcast_spends_its_budget_to_the_last_on_the_same_customers_through
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_thousand_customers_and_a_budget_for_five_thousand() {
     let (count, budget) = (200_000, 5_000);
-    let (nats, rules) = (Nats::start().await, Folder::new());
-    kit::save(rules.path(), "schema.toml", SCHEMA);
-    kit::save(
-        rules.path(),
-        "goal.rhai",
-        &GOAL.replace("BUDGET", &budget.to_string()),
-    );
-    kit::save(rules.path(), "answer.rhai", &kit::answering_rule("A"));
-    let engine = Engine::start(&nats.url(), rules.path());
-    make_customers(EventPublisher::new(&nats.connect().await, 1_024), count).await;
-    engine.wait_ready();
+    let (nats, _rules, engine) = stadium(count, budget).await;
     kit::eventually("all customers are known", || {
         engine.metric("onscene_customers") > 199_999.0
     });

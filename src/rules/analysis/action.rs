@@ -159,7 +159,10 @@ impl<'s> Said<'s, '_, '_> {
             // What must be there is said to be missing, with this as the hint.
             let absent = |key: &&str| self.get(key).is_none() && !["kind", "text"].contains(key);
             let is_known = known.clone().any(|key| key == name.name);
-            let meant = known.filter(absent).find(|key| is_near(&name.name, key));
+            let first = name.name.chars().next();
+            let meant = known
+                .filter(absent)
+                .find(|key| key.chars().next() == first && is_near(&name.name, key));
             let Some(meant) = meant.filter(|_| !is_known) else {
                 continue;
             };

@@ -237,7 +237,7 @@ impl Walker<'_, '_> {
             return;
         }
         if std::mem::discriminant(&kind.kind) == std::mem::discriminant(&found.kind) {
-            return self.word(name, kind, value);
+            return self.word(|_| name.to_owned(), kind, value);
         }
         let span = self.span(value);
         let hint = match &found.kind {

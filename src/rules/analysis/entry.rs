@@ -6,7 +6,7 @@ use super::file::FileView;
 use super::findings::{Fault, Findings};
 use super::kind::{self, Kind, Type};
 use super::walk::{Walker, Wanted};
-use super::{RuleView, World, action, header};
+use super::{Checker, RuleView, World, action, header};
 use crate::event::EventType;
 use rhai::Stmt;
 use std::collections::{HashMap, HashSet};
@@ -17,13 +17,17 @@ use std::sync::Arc;
 const ENTRIES: [&str; 5] = ["when", "action", "score", "still", "converted"];
 
 /// Checks one rule; returns what its `when` says, for comparing rules.
-pub(super) fn rule<'r>(
-    world: &World<'_>,
-    rule: &'r RuleView<'_>,
-    events: &mut HashMap<Vec<Arc<str>>, Type>,
-    findings: &mut Findings,
-    calls: &mut Calls,
+pub(super) fn rule<'r, 'a>(
+    checker: &mut Checker<'_, 'a>,
+    rule: &'r RuleView<'a>,
 ) -> Option<Condition<'r>> {
+    let Checker {
+        world,
+        findings,
+        calls,
+        events,
+        ..
+    } = checker;
     let file = &rule.file;
     let named = file.texts("on").into_iter();
     let on: Vec<Arc<EventType>> = named

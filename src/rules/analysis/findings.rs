@@ -68,6 +68,13 @@ impl Findings {
         self.list.push(found);
     }
 
+    /// Whether an error was found in a file.
+    pub(super) fn has_errors(&self, file: &FileView<'_>) -> bool {
+        self.errors
+            .iter()
+            .any(|(path, _)| *path == file.source.path)
+    }
+
     /// Whether an error was found at a place of a file.
     pub(super) fn touches(&self, file: &FileView<'_>, span: &Range<usize>) -> bool {
         self.errors.iter().any(|(path, at)| {

@@ -3,6 +3,7 @@
 
 use super::RuleView;
 use super::condition::{Condition, Formula, Node};
+use super::file::FileView;
 use super::findings::{Fault, Findings};
 use crate::terms::{Quiet, Terms};
 use std::collections::BTreeMap;
@@ -10,21 +11,39 @@ use std::collections::BTreeMap;
 /// The most rules of a group that are compared with one another.
 const COMPARED_MAX: usize = 64;
 
-type Member<'m, 'e> = (&'m RuleView<'e>, &'m Terms, Option<&'m Condition<'e>>);
+/// What is kept of a rule that is in a group.
+pub(super) struct Member<'a> {
+    /// Without its functions.
+    file: FileView<'a>,
+    terms: Terms,
+    condition: Option<Condition<'static>>,
+    has_score: bool,
+    always_speaks: bool,
+}
 
-pub(super) fn check(
-    rules: &[RuleView<'_>],
-    conditions: &[Option<Condition<'_>>],
-    findings: &mut Findings,
-) {
-    let mut groups: BTreeMap<&str, Vec<Member<'_, '_>>> = BTreeMap::new();
-    for (rule, condition) in rules.iter().zip(conditions) {
-        if let Some(terms) = &rule.terms
-            && let Some(group) = &terms.group
-        {
-            let member = (rule, terms, condition.as_ref());
-            groups.entry(group).or_default().push(member);
-        }
+impl<'a> Member<'a> {
+    /// What is kept of a rule; `None` if it is in no group.
+    pub(super) fn new(rule: RuleView<'a>, condition: Option<Condition<'static>>) -> Option<Self> {
+        let terms = rule.terms.filter(|terms| terms.group.is_some())?;
+        let mut file = rule.file;
+        let has_score = file.function("score").is_some();
+        let always_speaks = file.function("action").is_some_and(always_speaks);
+        file.functions.clear();
+        Some(Self {
+            file,
+            terms,
+            condition,
+            has_score,
+            always_speaks,
+        })
+    }
+}
+
+pub(super) fn check(members: &[Member<'_>], findings: &mut Findings) {
+    let mut groups: BTreeMap<&str, Vec<&Member<'_>>> = BTreeMap::new();
+    for member in members {
+        let group = member.terms.group.as_deref().unwrap_or("");
+        groups.entry(group).or_default().push(member);
     }
     misspelt(&groups, findings);
     for members in groups
@@ -39,12 +58,17 @@ pub(super) fn check(
 }
 
 /// A group with one member, whose name is nearly that of another group.
-fn misspelt(groups: &BTreeMap<&str, Vec<Member<'_, '_>>>, findings: &mut Findings) {
+fn misspelt(groups: &BTreeMap<&str, Vec<&Member<'_>>>, findings: &mut Findings) {
     for (name, members) in groups {
-        let [(rule, _, _)] = members.as_slice() else {
+        let [rule] = members.as_slice() else {
             continue;
         };
+        let letters = |name: &str| name.replace(|c: char| c.is_ascii_digit(), "");
         let near = groups.keys().find(|other| {
+            // Groups that are numbered are meant to be near.
+            if letters(name) == letters(other) {
+                return false;
+            }
             let distance = strsim::damerau_levenshtein(name, other);
             distance == 1 || distance == 2 && other.len() > 6
         });
@@ -68,21 +92,16 @@ fn misspelt(groups: &BTreeMap<&str, Vec<Member<'_, '_>>>, findings: &mut Finding
     }
 }
 
-fn scores(rule: &RuleView<'_>) -> bool {
-    rule.file.function("score").is_some()
-}
-
 /// A rule whose place another one of the group always takes.
-fn shadowed(member: &Member<'_, '_>, members: &[Member<'_, '_>], findings: &mut Findings) {
-    let (rule, terms, Some(condition)) = member else {
+fn shadowed(member: &Member<'_>, members: &[&Member<'_>], findings: &mut Findings) {
+    let (terms, Some(condition)) = (&member.terms, &member.condition) else {
         return;
     };
-    let over = members.iter().find(|(other, its, its_condition)| {
+    let over = members.iter().find(|other| {
+        let its = &other.terms;
         let before = its.priority > terms.priority
             || its.priority == terms.priority && its.name < terms.name;
-        let (false, true, Some(its_condition)) =
-            (std::ptr::eq(*other, *rule), before, its_condition)
-        else {
+        let (true, Some(its_condition)) = (before, &other.condition) else {
             return false;
         };
         let answers = terms.on.iter().all(|kind| its.on.contains(kind))
@@ -91,19 +110,20 @@ fn shadowed(member: &Member<'_, '_>, members: &[Member<'_, '_>], findings: &mut 
                 .iter()
                 .all(|channel| its.channels.contains(channel))
             && its.fresh >= terms.fresh;
-        let speaks = other.file.function("action").is_some_and(always_speaks);
-        let scored = scores(other) || scores(rule);
-        answers && speaks && !scored && is_unlimited(its) && implies(condition, its_condition)
+        let scored = other.has_score || member.has_score;
+        answers
+            && other.always_speaks
+            && !scored
+            && is_unlimited(its)
+            && implies(condition, its_condition)
     });
-    let Some((_, its, _)) = over else {
+    let Some(its) = over.map(|other| &other.terms) else {
         return;
     };
-    let span = rule
-        .file
-        .field("group")
-        .and_then(|at| rule.file.marks().span(at));
+    let file = &member.file;
+    let span = file.field("group").and_then(|at| file.marks().span(at));
     findings.warning(
-        &rule.file,
+        file,
         span,
         Fault::new(
             "shadowed",
@@ -175,25 +195,25 @@ fn implies(one: &Condition<'_>, other: &Condition<'_>) -> bool {
 }
 
 /// Two rules of the same priority that may both hold.
-fn tied(member: &Member<'_, '_>, before: &[Member<'_, '_>], findings: &mut Findings) {
-    let (rule, terms, Some(condition)) = member else {
+fn tied(member: &Member<'_>, before: &[&Member<'_>], findings: &mut Findings) {
+    let (terms, Some(condition)) = (&member.terms, &member.condition) else {
         return;
     };
-    let tie = before.iter().find(|(other, its, its_condition)| {
-        let Some(its_condition) = its_condition else {
+    let tie = before.iter().find(|other| {
+        let (its, Some(its_condition)) = (&other.terms, &other.condition) else {
             return false;
         };
         its.priority == terms.priority
             && its.on.iter().any(|kind| terms.on.contains(kind))
-            && !scores(other)
-            && !scores(rule)
+            && !other.has_score
+            && !member.has_score
             && in_season_together(its, terms)
             && super::condition::together([&condition.root, &its_condition.root]).is_some()
     });
-    let Some((other, its, _)) = tie else {
+    let Some(other) = tie else {
         return;
     };
-    let file = &rule.file;
+    let (file, its) = (&member.file, &other.terms);
     let field = file.field("priority").or_else(|| file.field("group"));
     let span = field.and_then(|at| file.marks().span(at));
     let allowed = Fault::new(
@@ -206,8 +226,8 @@ fn tied(member: &Member<'_, '_>, before: &[Member<'_, '_>], findings: &mut Findi
         "give the more important one a higher `priority`; if it does not matter, write `// allow(group-tie)` above",
     );
     // Said in either file that it is meant so.
-    let noted = |rule: &RuleView<'_>| rule.file.source.text.contains("allow(group-tie)");
-    if !noted(other) {
+    let noted = other.file.source.text.contains("allow(group-tie)");
+    if !noted {
         findings.warning(file, span, allowed);
     }
 }

@@ -4,6 +4,7 @@ use crate::event::{EventType, Field, FieldKind, Schema};
 use crate::rules::catalogue::{
     CUSTOMER_PROPERTIES, DECISION_FIELDS, EVENT_PROPERTIES, LAST_FIELDS, Returns, names,
 };
+use crate::terms::DAILY;
 use rust_decimal::Decimal;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -206,6 +207,12 @@ fn of_fields(fields: &[Field], schema: &Schema) -> BTreeMap<Box<str>, Type> {
         .collect()
 }
 
+/// Names of all event types: shared functions ask for others than those that a rule listens to.
+fn every_type(schema: &Schema) -> Words {
+    let declared = schema.event_types().map(|declared| &*declared.name);
+    shared(declared.chain([DAILY]))
+}
+
 /// An event of one of some types.
 pub(super) fn event(types: &[Arc<EventType>], schema: &Schema) -> Type {
     let mut fields: BTreeMap<Box<str>, Type> = BTreeMap::new();
@@ -221,7 +228,7 @@ pub(super) fn event(types: &[Arc<EventType>], schema: &Schema) -> Type {
     for name in names(EVENT_PROPERTIES) {
         let kind = match name {
             "time" => Type::NUMBER,
-            "type" => Type::of(Kind::Text(Some(shared(types.iter().map(|t| &*t.name))))),
+            "type" => Type::of(Kind::Text(Some(every_type(schema)))),
             "customer" => Type::or_none(Kind::Text(None)),
             _ => Type::TEXT,
         };

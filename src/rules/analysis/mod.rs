@@ -152,21 +152,41 @@ pub(super) fn library_name(path: &str) -> &str {
     file.strip_suffix(".rhai").unwrap_or(file)
 }
 
-/// Checks all files that could be read.
-pub(super) fn check(world: &World<'_>, rules: &[RuleView<'_>]) -> Vec<Diagnostic> {
-    let mut findings = Findings::default();
-    let mut calls = calls::Calls::default();
-    let mut events: HashMap<Vec<Arc<str>>, Type> = HashMap::new();
-    let mut conditions = Vec::with_capacity(rules.len());
-    for rule in rules {
-        let condition = entry::rule(world, rule, &mut events, &mut findings, &mut calls);
-        conditions.push(condition);
+/// Checks files one after the other, and lets each go.
+pub(super) struct Checker<'w, 'a> {
+    world: &'w World<'a>,
+    findings: Findings,
+    calls: calls::Calls,
+    /// What events of some types are; kept to the end, since calls are known by it.
+    events: HashMap<Vec<Arc<str>>, Type>,
+    members: Vec<group::Member<'a>>,
+}
+
+impl<'w, 'a> Checker<'w, 'a> {
+    pub(super) fn new(world: &'w World<'a>) -> Self {
+        Self {
+            world,
+            findings: Findings::default(),
+            calls: calls::Calls::default(),
+            events: HashMap::new(),
+            members: Vec::new(),
+        }
     }
-    entry::libraries(world, &mut findings, &mut calls);
-    group::check(rules, &conditions, &mut findings);
-    let mut found = findings.list;
-    found.retain(|found| !findings::is_allowed(found));
-    found
+
+    /// Checks one rule.
+    pub(super) fn rule(&mut self, rule: RuleView<'a>) {
+        let condition = entry::rule(self, &rule).map(condition::Condition::detached);
+        self.members.extend(group::Member::new(rule, condition));
+    }
+
+    /// Checks what concerns several files, and says all that was found.
+    pub(super) fn finish(mut self) -> Vec<Diagnostic> {
+        entry::libraries(self.world, &mut self.findings, &mut self.calls);
+        group::check(&self.members, &mut self.findings);
+        let mut found = self.findings.list;
+        found.retain(|found| !findings::is_allowed(found));
+        found
+    }
 }
 
 /// Whether statements ask for the type of an event: `event.type`.

@@ -136,8 +136,8 @@ impl Walker<'_, '_> {
             (Kind::Number(..), Kind::Number(..)) => true,
             (Kind::Text(_), Kind::Text(_)) => {
                 if equality {
-                    self.word(&self.written(left), a, right);
-                    self.word(&self.written(right), b, left);
+                    self.word(|walker| walker.written(left), a, right);
+                    self.word(|walker| walker.written(right), b, left);
                 }
                 true
             }
@@ -246,7 +246,7 @@ impl Walker<'_, '_> {
     }
 
     /// A word that a text is compared with must be one that it can be.
-    pub(super) fn word(&mut self, what: &str, text: &Type, expr: &Expr) {
+    pub(super) fn word(&mut self, what: impl FnOnce(&Self) -> String, text: &Type, expr: &Expr) {
         let (Kind::Text(Some(words)), Expr::StringConstant(word, _)) = (&text.kind, expr) else {
             return;
         };
@@ -257,7 +257,7 @@ impl Walker<'_, '_> {
             Some(meant) => format!("did you mean \"{meant}\"?"),
             None => format!("it is one of {}", super::listed(words)),
         };
-        let span = self.span(expr);
+        let (span, what) = (self.span(expr), what(self));
         self.error(
             span,
             Fault::new(
@@ -314,7 +314,7 @@ impl Walker<'_, '_> {
             return;
         }
         if std::mem::discriminant(&found.kind) == std::mem::discriminant(&kind.kind) {
-            return self.word(&self.written(needle), found, item);
+            return self.word(|walker| walker.written(needle), found, item);
         }
         let (text, wrong) = (self.written(needle), self.written(item));
         let hint = self.comparable((needle, found, &text), (item, kind, &wrong));

@@ -166,13 +166,42 @@ pub(super) fn changed(statements: &[Stmt]) -> HashSet<String> {
     let mut found = HashSet::new();
     for statement in statements {
         statement.walk(&mut Vec::new(), &mut |path: &[rhai::ASTNode<'_>]| {
-            if let Some(rhai::ASTNode::Stmt(Stmt::Assignment(parts))) = path.last() {
-                found.extend(root(&parts.1.lhs));
+            match path.last() {
+                Some(rhai::ASTNode::Stmt(Stmt::Assignment(parts))) => {
+                    found.extend(root(&parts.1.lhs));
+                }
+                Some(rhai::ASTNode::Expr(Expr::Dot(pair, _, _))) if changes(&pair.rhs) => {
+                    found.extend(root(&pair.lhs));
+                }
+                _ => {}
             }
             true
         });
     }
     found
+}
+
+/// Whether what follows a point changes what stands before it.
+fn changes(rhs: &Expr) -> bool {
+    const CHANGING: [&str; 12] = [
+        "append",
+        "clear",
+        "drain",
+        "fill_with",
+        "insert",
+        "mixin",
+        "pop",
+        "push",
+        "remove",
+        "retain",
+        "set",
+        "shift",
+    ];
+    match rhs {
+        Expr::MethodCall(call, _) => CHANGING.contains(&call.name.as_str()),
+        Expr::Dot(pair, _, _) | Expr::Index(pair, _, _) => changes(&pair.rhs),
+        _ => false,
+    }
 }
 
 /// The variable at the beginning of a chain.

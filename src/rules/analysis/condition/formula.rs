@@ -34,6 +34,16 @@ pub(in crate::rules::analysis) struct Condition<'e> {
     pub(in crate::rules::analysis) universes: HashMap<String, Values>,
 }
 
+impl Condition<'_> {
+    /// The same without where it is written, so that the file can be let go.
+    pub(in crate::rules::analysis) fn detached(self) -> Condition<'static> {
+        Condition {
+            root: self.root.detached(),
+            universes: self.universes,
+        }
+    }
+}
+
 /// What each thing can be.
 pub(in crate::rules::analysis) type Bounds = BTreeMap<String, Values>;
 
@@ -44,6 +54,16 @@ impl<'e> Node<'e> {
             expr: None,
             negated: false,
         }
+    }
+
+    fn detached(self) -> Node<'static> {
+        let each = |parts: Vec<Self>| parts.into_iter().map(Self::detached).collect();
+        Node::new(match self.formula {
+            Formula::Constant(holds) => Formula::Constant(holds),
+            Formula::Is(subject, values) => Formula::Is(subject, values),
+            Formula::All(parts) => Formula::All(each(parts)),
+            Formula::Any(parts) => Formula::Any(each(parts)),
+        })
     }
 
     /// What everything can be while it holds; `None` if it never holds.

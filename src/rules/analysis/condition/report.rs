@@ -47,6 +47,10 @@ impl Reporter<'_, '_, '_> {
 
     /// Whether something else is wrong there, of which this is only a consequence.
     fn is_faulty(&self, node: &Node<'_>) -> bool {
+        // Most files are sound: then nothing is measured.
+        if !self.walker.findings.has_errors(self.walker.file) {
+            return false;
+        }
         let span = self.place(node);
         span.is_some_and(|span| self.walker.findings.touches(self.walker.file, &span))
     }
@@ -167,8 +171,8 @@ impl Reporter<'_, '_, '_> {
                 continue;
             }
             let not = part.negated(self.universes);
-            let (text, span) = (self.text(part), self.place(part));
             if not.bounds().is_none() {
+                let (text, span) = (self.text(part), self.place(part));
                 self.walker.warning(
                     span,
                     Fault::new(
@@ -197,6 +201,7 @@ impl Reporter<'_, '_, '_> {
             let Some((_, other)) = parts.iter().enumerate().find(covers) else {
                 continue;
             };
+            let (text, span) = (self.text(part), self.place(part));
             let other = self.text(other);
             let message = if text == other {
                 format!("`{text}` is said twice")
