@@ -3,12 +3,14 @@
 //! | persona | gets | spends on | what it is here for |
 //! |---|---|---|---|
 //! | salaried | a salary, monthly | dining, coffee, groceries, leisure | wins at restaurants; main account moving away; cars and furniture |
-//! | student | an allowance | noodles, tea, books, now and then a laptop | wallets; small baskets; refunds |
-//! | small merchant | card settlements | supplies, fuel, business dinners | large payments whose reason nobody can know |
-//! | traveller | a high salary | flights, hotels, restaurants | large baskets, instalments |
-//! | saver | maturing deposits | little | chases yields: securities, funds, own account elsewhere |
-//! | homemaker | the household's money | groceries, family, home | abandoned baskets; renovation |
-//! | retiree | a pension | pharmacy, groceries, restaurants with friends | yields, gently; help for the children |
+//! | student | an allowance | noodles, tea, books, now and then a laptop | wallets; small baskets; refunds; school fees |
+//! | small merchant | card settlements | supplies, fuel, business dinners | a steady turnover; large payments whose reason nobody can know |
+//! | traveller | a high salary | flights, hotels, restaurants | large baskets, instalments; shops abroad |
+//! | saver | maturing deposits | little | chases yields: securities, funds, own account elsewhere; pays abroad |
+//! | homemaker | the household's money | groceries, family, home, pets | abandoned baskets; renovation; bills and property fees |
+//! | retiree | a pension | pharmacy, groceries, restaurants with friends | yields, gently; hospitals; help for the children |
+//!
+//! Of all of them some follow football and some run; some have fallen asleep, and some savers and retirees are leaving.
 //!
 //! Weights are relative to each other within one list; rates are in permille.
 

@@ -75,6 +75,7 @@ impl Screen {
             channel,
             text,
             took,
+            waited: _,
         } = line;
         if !self.terminal {
             self.line(&format!(

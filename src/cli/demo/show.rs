@@ -111,6 +111,7 @@ impl Show {
                 time: time_of_day(now_ms(), &self.zone),
                 scene: scene.to_owned(),
                 story,
+                waited: took.is_none(),
                 rule: data.rule.clone(),
                 channel: data.channel.clone(),
                 text: action.text(self.locale).to_owned(),

@@ -13,6 +13,8 @@ pub(super) struct Line {
     pub(super) text: String,
     /// From publishing to reception.
     pub(super) took: String,
+    /// Whether it was waited for: a later step, or after a delay. Those are few.
+    pub(super) waited: bool,
 }
 
 /// Keeps the newest line of each scene and hands them out in turn.
@@ -25,11 +27,13 @@ pub(super) struct Ticker {
 }
 
 impl Ticker {
-    /// A line that may be shown, unless a newer one of its scene comes first.
+    /// A line that may be shown, unless a newer one of its scene comes first; one that was waited for
+    /// gives way only to another such.
     pub(super) fn offer(&mut self, line: Line) {
         let slot = self.waiting.iter_mut().find(|(s, _)| *s == line.scene);
         match slot {
             None => self.waiting.push((line.scene.clone(), Some(line))),
+            Some((_, Some(waiting))) if waiting.waited && !line.waited => self.passed_over += 1,
             Some((_, waiting)) => self.passed_over += u64::from(waiting.replace(line).is_some()),
         }
     }
@@ -64,7 +68,21 @@ mod tests {
             channel: empty(),
             text: empty(),
             took: empty(),
+            waited: false,
         }
+    }
+
+    #[test]
+    fn what_was_waited_for_is_not_pushed_aside_by_what_happens_all_the_time() {
+        let mut ticker = Ticker::default();
+        ticker.offer(Line {
+            waited: true,
+            ..line("basket", "ten minutes ago")
+        });
+        ticker.offer(line("basket", "now"));
+        let shown = ticker.take().map(|line| line.story);
+        assert_eq!(shown.as_deref(), Some("ten minutes ago"));
+        assert_eq!(ticker.passed_over(), 1);
     }
 
     #[test]
