@@ -37,13 +37,11 @@ impl Partition {
         let customers = self.customers.clone();
         // A former run answered a part of it: rules must not see that part, and what it decided stands.
         let resumes = input.already > 0;
-        let mut shown = customer.clone();
-        if resumes {
-            let origin = Origin::Event(event, input.sequence);
-            let own = |rule: &Arc<Rule>| origin.decision_id(&event.customer, rule, 0);
-            let own: Vec<DecisionId> = listening.iter().map(own).collect();
-            Arc::make_mut(&mut shown).contacts.forget(&own);
-        }
+        let shown = if resumes {
+            without_answers(&customer, event, listening)
+        } else {
+            customer.clone()
+        };
         let standing = Standing {
             id: &event.customer,
             customer: &shown,
@@ -210,6 +208,20 @@ impl Case<'_> {
             self.set_out(partition, rule, entry);
         }
     }
+}
+
+/// A customer without what rules have answered to an event.
+fn without_answers(
+    customer: &Arc<Customer>,
+    event: &Event,
+    listening: &[Arc<Rule>],
+) -> Arc<Customer> {
+    let origin = Origin::Event(event, 0);
+    let own = |rule: &Arc<Rule>| origin.decision_id(&event.customer, rule, 0);
+    let own: Vec<DecisionId> = listening.iter().map(own).collect();
+    let mut shown = Customer::clone(customer);
+    shown.contacts.forget(&own);
+    Arc::new(shown)
 }
 
 /// The outcome and the action of an event by which a customer refuses.
