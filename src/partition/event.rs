@@ -84,12 +84,16 @@ impl Partition {
         // Let go of the snapshot first: a customer that nobody else holds is changed in place.
         drop(moment);
         drop((customer, shown));
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let parts = input.already + number(output.entries.len() - first);
-        for (at, entry) in (input.already..).zip(&mut output.entries[first..]) {
-            entry.set_part((at, parts));
-        }
+        number_parts(&mut output.entries[first..], input.already);
         self.settle(output, first);
+    }
+}
+
+/// Numbers what answers one event, after so many parts that the log has already.
+fn number_parts(entries: &mut [LogEntry], already: u32) {
+    let parts = already + u32::try_from(entries.len()).unwrap_or(u32::MAX);
+    for (at, entry) in (already..).zip(entries) {
+        entry.set_part((at, parts));
     }
 }
 
