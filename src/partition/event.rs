@@ -34,7 +34,6 @@ impl Partition {
             return;
         }
         let first = output.entries.len();
-        let customers = self.customers.clone();
         // A former run answered a part of it: rules must not see that part, and what it decided stands.
         let resumes = input.already > 0;
         let shown = if resumes {
@@ -45,7 +44,7 @@ impl Partition {
         let standing = Standing {
             id: &event.customer,
             customer: &shown,
-            customers: &customers,
+            customers: &self.customers.clone(),
             time: event.time,
             index,
         };
