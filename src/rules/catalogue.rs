@@ -12,7 +12,7 @@ pub(super) use fields::{
     ACTION_KEYS, CHANNELS, DECISION_FIELDS, EVENT_PROPERTIES, LAST_FIELDS, RULE_FIELDS,
     RULE_FUNCTIONS,
 };
-pub(super) use helpers::{HELPERS, is_standard};
+pub(super) use helpers::{HELPERS, TEXT_FUNCTIONS, TEXT_PROPERTIES, is_standard};
 
 /// What an argument must be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -269,3 +269,14 @@ pub fn did_you_mean<'a>(
         .min()
         .map(|(_, candidate)| candidate)
 }
+
+/// The event type that was meant: one that is nearly the same, or whose last word it is.
+pub(super) fn meant_type<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    let candidates: Vec<&str> = candidates.into_iter().collect();
+    let last = |name: &str| name.rsplit('.').next() == Some(word);
+    did_you_mean(word, candidates.iter().copied())
+        .or_else(|| candidates.into_iter().find(|name| last(name)))
+}

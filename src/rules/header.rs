@@ -2,7 +2,7 @@
 
 use super::analysis::{FileView, UNKNOWN_FIELD};
 use super::catalogue::{RULE_FIELDS, names};
-use super::diagnostic::{Diagnostic, did_you_mean};
+use super::diagnostic::{Diagnostic, did_you_mean, meant_type};
 use super::sources::Source;
 use super::waiting;
 use crate::event::Schema;
@@ -80,22 +80,35 @@ impl Header<'_> {
         self.faults.push((field.into(), fault));
     }
 
+    /// A field, or one within a field, that there is not.
+    pub(super) fn unknown<'a>(
+        &mut self,
+        place: &str,
+        message: impl Into<String>,
+        known: impl Iterator<Item = &'a str> + Clone,
+    ) {
+        let name = place.rsplit('.').next().unwrap_or(place);
+        let hint = did_you_mean(name, known.clone()).map_or_else(
+            || {
+                format!(
+                    "it has these fields: {}",
+                    known.collect::<Vec<_>>().join(", ")
+                )
+            },
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        self.fault(place, message, hint);
+        if let Some((_, fault)) = self.faults.last_mut() {
+            fault.code = UNKNOWN_FIELD;
+        }
+    }
+
     fn unknown_fields(&mut self) {
         let found: Vec<String> = self.map.keys().map(ToString::to_string).collect();
         for name in found {
             if !names(RULE_FIELDS).any(|known| known == name) {
-                let hint = did_you_mean(&name, names(RULE_FIELDS)).map_or_else(
-                    || {
-                        let known: Vec<&str> = names(RULE_FIELDS).collect();
-                        format!("a `RULE` has these fields: {}", known.join(", "))
-                    },
-                    |meant| format!("did you mean `{meant}`?"),
-                );
-                let fault = format!("`RULE` has no field `{name}`");
-                let fault = Diagnostic::whole(&self.source.path, &self.source.text, fault)
-                    .code(UNKNOWN_FIELD)
-                    .hint(hint);
-                self.faults.push((name.as_str().into(), fault));
+                let message = format!("`RULE` has no field `{name}`");
+                self.unknown(&name, message, names(RULE_FIELDS));
             }
         }
     }
@@ -179,7 +192,7 @@ impl Header<'_> {
                 ),
                 None => {
                     let known = schema.event_types().map(|t| &*t.name);
-                    let hint = did_you_mean(&kind, known).map_or_else(
+                    let hint = meant_type(&kind, known).map_or_else(
                         || "declare it under [events] in schema.toml".to_owned(),
                         |meant| format!("did you mean \"{meant}\"?"),
                     );
@@ -225,12 +238,17 @@ impl Header<'_> {
         let value = self.map.get(field)?;
         match value.clone().into_string() {
             Ok(text) => Some(text),
-            Err(found) => {
-                self.fault(
-                    field,
-                    format!("`{field}` must be text, not {found}"),
-                    "put it in double quotes",
-                );
+            Err(_) => {
+                let found = called(value);
+                let hint = match (field, value.as_int()) {
+                    ("cap", Ok(n)) => format!("write `cap: \"{n} per 30d\"`"),
+                    ("cooldown" | "fresh" | "within" | "delay", Ok(n)) => {
+                        let unit = if field == "cooldown" { 'd' } else { 'm' };
+                        format!("write it with its unit: `{field}: \"{n}{unit}\"`")
+                    }
+                    _ => "put it in double quotes".to_owned(),
+                };
+                self.fault(field, format!("`{field}` must be text, not {found}"), hint);
                 None
             }
         }
@@ -281,10 +299,13 @@ impl Header<'_> {
     }
 
     fn priority(&mut self) -> i64 {
-        match self.map.get("priority").map(Dynamic::as_int) {
-            None => PRIORITY_DEFAULT,
-            Some(Ok(priority)) => priority,
-            Some(Err(found)) => {
+        let Some(value) = self.map.get("priority") else {
+            return PRIORITY_DEFAULT;
+        };
+        match value.as_int() {
+            Ok(priority) => priority,
+            Err(_) => {
+                let found = called(value);
                 self.fault(
                     "priority",
                     format!("`priority` must be a whole number, not {found}"),
@@ -337,5 +358,22 @@ impl Header<'_> {
                 default()
             }
         }
+    }
+}
+
+/// What a value is, in the words of a marketer.
+pub(super) fn called(value: &Dynamic) -> &'static str {
+    if value.is_string() {
+        "text"
+    } else if value.is_int() || value.is_decimal() {
+        "a number"
+    } else if value.is_bool() {
+        "true/false"
+    } else if value.is_array() {
+        "a list"
+    } else if value.is_map() {
+        "a map"
+    } else {
+        "nothing"
     }
 }

@@ -3,6 +3,7 @@
 use super::catalogue::{
     ACTION_KEYS, CHANNELS, CUSTOMER_FUNCTIONS, CUSTOMER_PROPERTIES, DECISION_FIELDS,
     EVENT_PROPERTIES, FILTER_FIELDS, Function, HELPERS, Named, RULE_FIELDS, RULE_FUNCTIONS,
+    TEXT_FUNCTIONS,
 };
 
 /// Each generated section of the reference: the name of its markers, and its table.
@@ -16,6 +17,7 @@ pub fn reference_markdown() -> Vec<(&'static str, String)> {
         ("customer", customer()),
         ("filters", filters()),
         ("helpers", calls(HELPERS, "")),
+        ("texts", named("ask", TEXT_FUNCTIONS)),
         ("decision", named("field", DECISION_FIELDS)),
         ("channels", named("channel", CHANNELS)),
     ]

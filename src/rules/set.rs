@@ -61,6 +61,10 @@ impl RuleSet {
         let mut faults = Vec::new();
         let schema = Arc::new(schema(sources, &mut faults));
         let policy = policy(sources, &mut faults);
+        if faults.iter().any(|fault| fault.code == "schema") {
+            // Without its declarations every rule would look wrong, and bury the one cause.
+            return (None, faults);
+        }
         let mut engine = sandbox::engine();
         parse::keep_as_written(&mut engine);
         api::register_properties(&mut engine, &schema);
@@ -354,9 +358,13 @@ fn rule(
         match found.map(|f| f.params.len()) {
             Some(n) if function.parameters().contains(&n) => parameters[function as usize] = n,
             Some(n) => faults.push(
-                fault(format!("`{}` cannot have {n} parameters", function.name()))
-                    .at(place_of_function(&source.text, function.name()))
-                    .hint(format!("write `{}`", function.example())),
+                fault(format!(
+                    "`{}` has {n} parameter{}, and that does not fit",
+                    function.name(),
+                    if n == 1 { "" } else { "s" }
+                ))
+                .at(place_of_function(&source.text, function.name()))
+                .hint(format!("write `{}`", function.example())),
             ),
             None if function.is_required() => faults.push(
                 fault(format!("there is no function `{}`", function.name()))

@@ -1,7 +1,11 @@
 //! What Rhai's parser says, in words that a marketer can act on: the slips that people make most.
 
+mod ends;
+mod quotes;
+
 use super::diagnostic::Diagnostic;
 use super::sources::Source;
+use ends::{joined, needless, semicolon, unclosed};
 use rhai::{LexError, ParseError, ParseErrorType};
 use std::ops::Range;
 
@@ -103,6 +107,13 @@ fn plainly(error: &ParseErrorType) -> (String, String) {
         _ if forbidden => {
             "a rule cannot load or make code: functions that several rules share stand in lib/<file>.rhai and are called as <file>::<function>(…)"
         }
+        ParseErrorType::VariableUndefined(name) if ["event", "customer"].contains(&&**name) => {
+            return (
+                format!("this function is not handed `{name}`"),
+                "a function sees only what it is given: write `(event, customer)` behind its name"
+                    .to_owned(),
+            );
+        }
         ParseErrorType::VariableUndefined(name) => {
             return (
                 format!("nothing is called `{name}` here"),
@@ -132,6 +143,9 @@ fn plainly(error: &ParseErrorType) -> (String, String) {
 fn slip(text: &str, at: usize, error: &ParseErrorType) -> Option<Slip> {
     let slip = |at: Range<usize>, message: String, hint: String| Some(Slip { at, message, hint });
     let rest = text.get(at..)?;
+    if let Some(slip) = quotes::back_quote(text, at) {
+        return Some(slip);
+    }
     let word = word_at(rest);
     if let Some((_, hint)) = WORDS.iter().find(|(known, _)| *known == word) {
         let message = format!("`{word}` is no word of the language");
@@ -161,17 +175,21 @@ fn slip(text: &str, at: usize, error: &ParseErrorType) -> Option<Slip> {
         ParseErrorType::UnexpectedEOF => unclosed(text),
         ParseErrorType::VariableUndefined(name) => map_without_sign(text, at, name),
         ParseErrorType::MissingToken(token, why) if token == ":" => colon(text, at, why),
-        ParseErrorType::MissingToken(token, why) if token == "," => {
-            single_equals(text, at).or_else(|| comma(text, at, why))
-        }
+        ParseErrorType::MissingToken(token, why) if token == "," => quotes::inner_quote(text, at)
+            .or_else(|| single_equals(text, at))
+            .or_else(|| comma(text, at, why)),
         ParseErrorType::MissingToken(token, _) if token == ")" => {
             single_equals(text, at).or_else(|| unclosed(text))
         }
+        ParseErrorType::PropertyExpected => decimal_comma(text, at),
         _ => sign(text, at)
+            .or_else(|| quotes::inner_quote(text, at))
+            .or_else(|| needless(text, at))
             .or_else(|| operator(text, at))
             .or_else(|| single_equals(text, at))
             .or_else(|| semicolon(text, at, error))
-            .or_else(|| unclosed(text)),
+            .or_else(|| unclosed(text))
+            .or_else(|| joined(text, at, error)),
     }
 }
 
@@ -229,7 +247,7 @@ fn sign(text: &str, at: usize) -> Option<Slip> {
         );
     }
     let before = text[..at].trim_end();
-    if first == '#' {
+    if first == '#' && !rest.starts_with("#{") {
         return slip(
             1,
             "`#` does not begin a comment",
@@ -270,19 +288,7 @@ fn operator(text: &str, at: usize) -> Option<Slip> {
     let (before, rest) = (text[..at].trim_end(), &text[at..]);
     let after_digit = before.ends_with(|c: char| c.is_ascii_digit());
     if rest.starts_with(',') && after_digit && rest[1..].starts_with(|c: char| c.is_ascii_digit()) {
-        let start = before
-            .rfind(|c: char| !c.is_ascii_digit())
-            .map_or(0, |at| at + 1);
-        let group = |c: char| c.is_ascii_digit() || c == ',';
-        let length = text[start..]
-            .find(|c| !group(c))
-            .unwrap_or(text.len() - start);
-        let number = &text[start..start + length];
-        return Some(Slip {
-            at: start..start + length,
-            message: "numbers have no comma between thousands".to_owned(),
-            hint: format!("write {}", number.replace(',', "")),
-        });
+        return Some(number_with_comma(text, before.len()));
     }
     for operator in ["&&", "||", "==", "!=", ">=", "<=", ">", "<", "+", "-", "*"] {
         if before.ends_with(operator) && rest.starts_with(['}', ')', ';', '&', '|']) {
@@ -295,6 +301,43 @@ fn operator(text: &str, at: usize) -> Option<Slip> {
         }
     }
     None
+}
+
+/// `5,000` as the value of a key: what follows the comma is read as the next key.
+fn decimal_comma(text: &str, at: usize) -> Option<Slip> {
+    let digit = |c: char| c.is_ascii_digit();
+    let before = text[..at].strip_suffix(',')?;
+    (before.ends_with(digit) && text[at..].starts_with(digit))
+        .then(|| number_with_comma(text, before.len()))
+}
+
+/// A number with commas, of which the first stands at a place.
+fn number_with_comma(text: &str, comma: usize) -> Slip {
+    let part = |c: char| c.is_ascii_digit() || c == '.' || c == ',';
+    let start = text[..comma].rfind(|c| !part(c)).map_or(0, |at| at + 1);
+    let length = text[start..].find(|c| !part(c));
+    let written = &text[start..length.map_or(text.len(), |length| start + length)];
+    let number = written.trim_end_matches(['.', ',']);
+    let (whole, last) = number.rsplit_once(',').unwrap_or((number, ""));
+    let decimals = last.len() != 3 && !last.contains('.');
+    let plain = |text: &str| text.replace(',', "");
+    let (message, hint) = if decimals {
+        let whole = plain(whole).replace('.', "");
+        (
+            "a number's decimals stand behind a point",
+            format!("write {whole}.{last}"),
+        )
+    } else {
+        (
+            "numbers have no comma between thousands",
+            format!("write {}", plain(number)),
+        )
+    };
+    Slip {
+        at: start..start + number.len(),
+        message: message.to_owned(),
+        hint,
+    }
 }
 
 /// `=` where `==` is meant, on the line of the error before it, or at it.
@@ -383,67 +426,4 @@ fn comma(text: &str, at: usize, why: &str) -> Option<Slip> {
         message: format!("a comma is missing {what}"),
         hint: "write `,` after this".to_owned(),
     })
-}
-
-/// A statement that does not end, before a function.
-fn semicolon(text: &str, at: usize, error: &ParseErrorType) -> Option<Slip> {
-    let expected = matches!(error, ParseErrorType::MissingToken(token, _) if token == ";");
-    let begins_function = word_at(&text[at..]) == "fn";
-    if !begins_function || !(expected || matches!(error, ParseErrorType::WrongFnDefinition)) {
-        return None;
-    }
-    if let Some(slip) = unclosed(text) {
-        return Some(slip);
-    }
-    let end = text[..at].trim_end().len();
-    Some(Slip {
-        at: end.saturating_sub(1)..end,
-        message: "a semicolon is missing after `RULE`".to_owned(),
-        hint: "write `};` at its end".to_owned(),
-    })
-}
-
-/// The bracket that is not closed: one whose place is taken by another kind's closing one, else the innermost
-/// that is open at the end.
-fn unclosed(text: &str) -> Option<Slip> {
-    let mut open: Vec<(usize, char)> = Vec::new();
-    let mut quote = None;
-    let mut chars = text.char_indices();
-    let mut never = None;
-    while let Some((at, c)) = chars.next() {
-        match (quote, c) {
-            (Some('/'), '\n') => quote = None,
-            (Some('/'), _) => {}
-            (Some(_), '\\') => {
-                chars.next();
-            }
-            (Some(open), c) if open == c => quote = None,
-            (Some(_), _) => {}
-            (None, '"' | '`') => quote = Some(c),
-            (None, '/') if text[at..].starts_with("//") => quote = Some('/'),
-            (None, '(' | '[' | '{') => open.push((at, c)),
-            (None, ')' | ']' | '}') => {
-                let opened = open.pop()?;
-                if closing(opened.1) != c {
-                    never = Some(opened);
-                    break;
-                }
-            }
-            _ => {}
-        }
-    }
-    let (at, bracket) = never.or_else(|| open.pop())?;
-    Some(Slip {
-        at: at..at + 1,
-        message: format!("the bracket `{bracket}` that opens here is never closed"),
-        hint: format!("write `{}` where it ends", closing(bracket)),
-    })
-}
-
-fn closing(bracket: char) -> char {
-    match bracket {
-        '(' => ')',
-        '[' => ']',
-        _ => '}',
-    }
 }

@@ -1,6 +1,6 @@
 //! The fields of `RULE` that are maps of their own: `budget` and `steps`.
 
-use super::header::Header;
+use super::header::{Header, called};
 use super::record::decimal;
 use crate::clock::Millis;
 use crate::event::{FieldKind, Schema};
@@ -22,14 +22,10 @@ pub(super) fn budget(header: &mut Header<'_>) -> Option<Budget> {
         header.fault("budget", "`budget` must be a map", BUDGET_EXAMPLE);
         return None;
     };
-    for key in map.keys() {
-        if !["total", "daily", "per"].contains(&key.as_str()) {
-            header.fault(
-                "budget",
-                format!("`budget` has no field `{key}`"),
-                "it has `total`, `daily` and `per`",
-            );
-        }
+    const KEYS: [&str; 3] = ["total", "daily", "per"];
+    for key in map.keys().filter(|key| !KEYS.contains(&key.as_str())) {
+        let message = format!("`budget` has no field `{key}`");
+        header.unknown(&format!("budget.{key}"), message, KEYS.into_iter());
     }
     let mut limit = |name: &str| {
         let value = map.get(name)?;
@@ -37,30 +33,38 @@ pub(super) fn budget(header: &mut Header<'_>) -> Option<Budget> {
             .and_then(|number| Money::exact(number).ok())
             .filter(|amount| *amount > Money::ZERO);
         if amount.is_none() {
-            header.fault(
-                "budget",
-                format!("`{name}` of `budget` must be an amount above zero"),
-                BUDGET_EXAMPLE,
-            );
+            let place = format!("budget.{name}");
+            if let Ok(text) = value.as_immutable_string_ref() {
+                let message = format!("`{name}` of `budget` must be a number, not text");
+                let hint = format!(
+                    "write it without quotes: `{name}: {}`",
+                    text.replace(',', "")
+                );
+                header.fault(&place, message, hint);
+            } else {
+                let message = format!("`{name}` of `budget` must be an amount above zero");
+                header.fault(&place, message, BUDGET_EXAMPLE);
+            }
         }
         amount
     };
     let (total, daily) = (limit("total"), limit("daily"));
-    if !map.contains_key("total") && !map.contains_key("daily") {
+    let limits = map.contains_key("total") || map.contains_key("daily");
+    if !limits && map.keys().all(|key| KEYS.contains(&key.as_str())) {
         header.fault(
             "budget",
             "`budget` has neither `total` nor `daily`",
             BUDGET_EXAMPLE,
         );
     }
-    let per = map.get("per").map(|value| value.clone().into_string());
-    let per = match per {
+    let per = map.get("per");
+    let per = match per.map(|value| (value, value.clone().into_string())) {
         None => None,
-        Some(Ok(key)) => Some(key.into()),
-        Some(Err(found)) => {
+        Some((_, Ok(key))) => Some(key.into()),
+        Some((value, Err(_))) => {
             header.fault(
-                "budget",
-                format!("`per` of `budget` must be text, not {found}"),
+                "budget.per",
+                format!("`per` of `budget` must be text, not {}", called(value)),
                 "name the key of the action's map whose values have a budget each: `per: \"merchant\"`",
             );
             None
@@ -87,17 +91,19 @@ pub(super) fn steps(header: &mut Header<'_>, on: &[Arc<str>], schema: &Schema) -
         match step(item, on, schema) {
             Ok(step) => steps.push(step),
             Err((message, hint)) => {
-                header.fault("steps", format!("step {at} of `steps` {message}"), hint);
+                let place = format!("steps.{at}");
+                header.fault(&place, format!("this step {message}"), hint);
             }
         }
     }
     let mut last = None;
-    for (at, step) in steps.iter().enumerate() {
+    let all_read = steps.len() == items.len();
+    for (at, step) in steps.iter().enumerate().filter(|_| all_read) {
         if let StepTime::After(after) = step {
             if last.is_some_and(|last| *after <= last) {
                 header.fault(
-                    "steps",
-                    format!("step {at} of `steps` is not later than the one before"),
+                    &format!("steps.{at}"),
+                    "this step is not later than the one before",
                     "`after` counts from the trigger, not from the step before: put them in the order of time",
                 );
             }

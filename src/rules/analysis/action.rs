@@ -11,7 +11,6 @@ use crate::action::KINDS;
 use crate::rules::catalogue::{ACTION_KEYS, names};
 use crate::rules::diagnostic::did_you_mean;
 use crate::state::Window;
-use crate::terms::Terms;
 use rhai::{Expr, Ident, Position, Stmt};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -103,21 +102,21 @@ fn early<'e>(statement: &'e Stmt, found: &mut Vec<&'e Expr>) {
     }
 }
 
-struct Said<'s, 'w, 'a> {
-    walker: &'s mut Walker<'w, 'a>,
-    rule: &'s RuleView<'s>,
+pub(super) struct Said<'s, 'w, 'a> {
+    pub(super) walker: &'s mut Walker<'w, 'a>,
+    pub(super) rule: &'s RuleView<'s>,
     members: &'s Members,
     kinds: Rc<BTreeMap<Box<str>, Type>>,
     at: Position,
 }
 
 impl<'s> Said<'s, '_, '_> {
-    fn get(&self, key: &str) -> Option<&'s Expr> {
+    pub(super) fn get(&self, key: &str) -> Option<&'s Expr> {
         let found = self.members.iter().find(|(name, _)| name.name == key);
         found.map(|(_, value)| value)
     }
 
-    fn kind(&self, key: &str) -> Type {
+    pub(super) fn kind(&self, key: &str) -> Type {
         self.kinds.get(key).cloned().unwrap_or(Type::ANY)
     }
 
@@ -128,10 +127,11 @@ impl<'s> Said<'s, '_, '_> {
         self.texts();
         self.expires();
         self.cost();
+        self.counted();
     }
 
     /// A key is missing: the fault is at the map's first bracket.
-    fn missing(&mut self, key: &str, message: String, hint: String, certain: bool) {
+    pub(super) fn missing(&mut self, key: &str, message: String, hint: String, certain: bool) {
         let near = self
             .members
             .iter()
@@ -322,102 +322,6 @@ impl<'s> Said<'s, '_, '_> {
             ),
         );
     }
-
-    /// With a budget the cost must be said, and lie within it.
-    fn cost(&mut self) {
-        let limit = self.rule.terms.as_ref().and_then(limit_of);
-        let Some(value) = self.get("cost") else {
-            if self.rule.file.field("budget").is_some() {
-                self.missing(
-                    "cost",
-                    "the rule has a `budget`, but this action does not say its `cost`".to_owned(),
-                    "add `cost: …`: what it costs when it is taken; 0 if nothing".to_owned(),
-                    true,
-                );
-            }
-            return self.per_key();
-        };
-        let Kind::Number(low, high) = self.kind("cost").kind else {
-            self.cost_is_a_number(value);
-            return self.per_key();
-        };
-        if high.is_some_and(|high| high.is_sign_negative() && !high.is_zero()) {
-            let (span, text) = (self.walker.span(value), self.walker.written(value));
-            return self.walker.error(
-                span,
-                Fault::new(
-                    "negative-cost",
-                    format!("the cost `{text}` is below zero"),
-                    "below zero",
-                    "write what the bank pays as a number from 0",
-                ),
-            );
-        }
-        if let (Some(low), Some((name, limit))) = (low, limit)
-            && low > limit
-        {
-            let span = self.walker.span(value);
-            self.walker.error(
-                span,
-                Fault::new(
-                    "cost-above-budget",
-                    format!("one action costs at least {low}, but the {name} budget is {limit}: it is never sent"),
-                    format!("at least {low}"),
-                    "lower the cost, or raise `budget`",
-                ),
-            );
-        }
-        self.per_key();
-    }
-
-    /// What is drawn from a budget is counted.
-    fn cost_is_a_number(&mut self, value: &Expr) {
-        let found = self.kind("cost");
-        let unsure = matches!(found.kind, Kind::Any | Kind::Never);
-        if unsure || self.rule.file.field("budget").is_none() {
-            return;
-        }
-        let span = self.walker.span(value);
-        self.walker.error(
-            span,
-            Fault::new(
-                "wrong-type",
-                format!(
-                    "the cost is {}, but a `budget` counts numbers",
-                    found.name()
-                ),
-                format!("this is {}", found.name()),
-                "write the number alone: `money(…)` and texts are for people",
-            ),
-        );
-    }
-
-    /// The key by whose values the budget is split.
-    fn per_key(&mut self) {
-        let terms = self.rule.terms.as_ref();
-        let budget = terms.and_then(|terms| terms.budget.as_ref());
-        let Some(per) = budget.and_then(|budget| budget.per.clone()) else {
-            return;
-        };
-        if self.get(&per).is_none() {
-            self.missing(
-                &per,
-                format!("the budget is kept per `{per}`, but this action does not say it"),
-                format!("add `{per}: …`, or take `per` out of `budget`"),
-                true,
-            );
-        }
-    }
-}
-
-/// The tighter of a budget's limits, with its name.
-fn limit_of(terms: &Terms) -> Option<(&'static str, rust_decimal::Decimal)> {
-    let budget = terms.budget.as_ref()?;
-    let limits = [("total", budget.total), ("daily", budget.daily)];
-    let limits = limits.into_iter();
-    limits
-        .filter_map(|(name, limit)| Some((name, limit?.to_decimal())))
-        .min_by_key(|(_, limit)| *limit)
 }
 
 /// A word that is one slip of the finger away from another.

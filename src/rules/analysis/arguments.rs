@@ -7,7 +7,7 @@ use crate::event::{EventType, Field};
 use crate::rules::catalogue::{
     CHANNELS, DISTINCT, FILTER_FIELDS, Function, Parameter, Returns, names,
 };
-use crate::rules::diagnostic::did_you_mean;
+use crate::rules::diagnostic::{did_you_mean, meant_type};
 use crate::state::Window;
 use rhai::{Expr, Position};
 use std::sync::Arc;
@@ -104,6 +104,12 @@ impl Walker<'_, '_> {
     fn literal(&mut self, function: &Function, parameter: Parameter, expr: &Expr, word: &str) {
         let schema = self.world.schema;
         let fault = match parameter {
+            Parameter::Window if schema.event_type(word).is_some() => Some(Fault::new(
+                "unknown-window",
+                format!("\"{word}\" is an event type, but the window stands here"),
+                "the window stands here",
+                format!("for example `{}`", function.example),
+            )),
             Parameter::Window => window_fault(function, word),
             Parameter::Category if Window::parse(word).is_some() => Some(Fault::new(
                 "unknown-word",
@@ -113,7 +119,7 @@ impl Walker<'_, '_> {
             )),
             Parameter::Category => unknown("category", word, schema.words("category")),
             Parameter::Segment => unknown("segment", word, schema.words("segment")),
-            Parameter::EventType => self.event_type_fault(word),
+            Parameter::EventType => self.event_type_fault(function, word),
             Parameter::DistinctWhat => {
                 let known: Vec<Box<str>> = DISTINCT.iter().map(|w| (*w).into()).collect();
                 unknown("word", word, Some(&known)).map(|fault| Fault {
@@ -148,13 +154,21 @@ impl Walker<'_, '_> {
         self.warning(span, Fault::new(code, message, "unknown", hint));
     }
 
-    fn event_type_fault(&self, word: &str) -> Option<Fault> {
+    fn event_type_fault(&self, function: &Function, word: &str) -> Option<Fault> {
         let schema = self.world.schema;
         if schema.event_type(word).is_some() {
             return None;
         }
+        if Window::parse(word).is_some() {
+            return Some(Fault::new(
+                "unknown-event-type",
+                format!("\"{word}\" is a window, but the event type comes first"),
+                "the event type stands here",
+                format!("for example `{}`", function.example),
+            ));
+        }
         let known = schema.event_types().map(|declared| &*declared.name);
-        let hint = did_you_mean(word, known).map_or_else(
+        let hint = meant_type(word, known).map_or_else(
             || format!("declare it in schema.toml: [events.\"{word}\"]"),
             |meant| format!("did you mean \"{meant}\"?"),
         );

@@ -6,7 +6,7 @@ use super::file::FileView;
 use super::findings::{Fault, Findings};
 use super::kind::{self, Kind, Type};
 use super::walk::{Walker, Wanted};
-use super::{Checker, RuleView, World, action, header};
+use super::{Checker, RuleView, World, action, header, lookback};
 use crate::event::EventType;
 use rhai::Stmt;
 use std::collections::{HashMap, HashSet};
@@ -76,6 +76,10 @@ pub(super) fn rule<'r, 'a>(
             "when" => condition = condition::check(&mut walker, rule, function),
             "action" => action::check(&mut walker, rule, function),
             "score" => {}
+            "still" => {
+                condition::check(&mut walker, rule, function);
+                lookback::check(rule, function, findings);
+            }
             _ => {
                 condition::check(&mut walker, rule, function);
             }

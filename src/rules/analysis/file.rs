@@ -77,11 +77,24 @@ impl<'a> FileView<'a> {
         self.functions.iter().find(|f| f.name == name)
     }
 
-    /// A fault of a field of `RULE`, at its value; of one that is missing, where `RULE` begins.
-    pub(in crate::rules) fn at_field(&self, name: &str, fault: Diagnostic) -> Diagnostic {
+    /// A fault of a field of `RULE`, at its value; of one that is missing, at what it is missing from.
+    /// `place` is a field, or one within it: `budget.total`, `steps.0`.
+    pub(in crate::rules) fn at_field(&self, place: &str, fault: Diagnostic) -> Diagnostic {
         let marks = self.marks();
-        let member = self.header.iter().find(|(known, _)| known.name == name);
-        let span = match member {
+        let mut found: Option<(&Ident, &Expr)> = None;
+        for name in place.split('.') {
+            let next = match found {
+                None => member(&self.header, name),
+                Some((_, Expr::Map(members, _))) => member(&members.0, name),
+                Some((key, Expr::Array(items, _))) => {
+                    let item = name.parse().ok().and_then(|at: usize| items.get(at));
+                    item.map(|item| (key, item))
+                }
+                Some(_) => None,
+            };
+            found = next.or(found);
+        }
+        let span = match found {
             Some((key, _)) if fault.code == UNKNOWN_FIELD => marks.token(key.pos),
             Some((_, value)) => marks.span(value),
             None => marks.token(self.header_at),
@@ -113,6 +126,11 @@ impl<'a> FileView<'a> {
             })
             .collect()
     }
+}
+
+fn member<'e>(members: &'e [(Ident, Expr)], name: &str) -> Option<(&'e Ident, &'e Expr)> {
+    let found = members.iter().find(|(known, _)| known.name == name);
+    found.map(|(key, value)| (key, value))
 }
 
 /// The function whose body a place is in; of functions within functions the inner one.

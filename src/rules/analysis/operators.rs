@@ -127,6 +127,9 @@ impl Walker<'_, '_> {
     fn comparison(&mut self, name: &str, a: (&Expr, &Type), b: (&Expr, &Type), expr: &Expr) {
         let (left, a) = a;
         let (right, b) = b;
+        if matches!(left, Expr::Dot(..)) && self.written(left) == self.written(right) {
+            return self.with_itself(name, left, expr);
+        }
         let unsure = |kind: &Type| matches!(kind.kind, Kind::Any | Kind::Unit | Kind::Never);
         if unsure(a) || unsure(b) {
             return;
@@ -184,9 +187,29 @@ impl Walker<'_, '_> {
                 b.name()
             )
         };
-        let hint = self.comparable((left, a, &l), (right, b, &r));
+        let hint = match (name, right) {
+            ("==", Expr::Array(..)) => format!("write `{l} in {r}`"),
+            ("!=", Expr::Array(..)) => format!("write `!({l} in {r})`"),
+            _ => self.comparable((left, a, &l), (right, b, &r)),
+        };
         let span = self.span(expr);
         self.error(span, Fault::new("wrong-type", message, outcome, hint));
+    }
+
+    /// `event.city == event.city`.
+    fn with_itself(&mut self, name: &str, side: &Expr, expr: &Expr) {
+        let always = ["==", "<=", ">="].contains(&name);
+        let text = self.written(side);
+        let span = self.span(expr);
+        self.warning(
+            span,
+            Fault::new(
+                "compared-with-itself",
+                format!("`{text}` is compared with itself: this is always {always}"),
+                "both sides are the same",
+                "write on one side what it is to be compared with, such as something of `customer`",
+            ),
+        );
     }
 
     /// How two sides can be made alike.

@@ -3,7 +3,9 @@
 use super::findings::Fault;
 use super::kind::{self, Kind, Object, Type};
 use super::walk::Walker;
-use crate::rules::catalogue::{CUSTOMER_FUNCTIONS, CUSTOMER_PROPERTIES, is_standard, names};
+use crate::rules::catalogue::{
+    CUSTOMER_FUNCTIONS, CUSTOMER_PROPERTIES, TEXT_PROPERTIES, is_standard, names,
+};
 use crate::rules::diagnostic::did_you_mean;
 use rhai::{Expr, Position};
 use std::sync::Arc;
@@ -37,20 +39,27 @@ impl Walker<'_, '_> {
                     Type::ANY
                 }
             },
-            Kind::Number(..) | Kind::Boolean if !is_standard(name) => {
+            Kind::Number(..) | Kind::Boolean | Kind::Text(_) if !is_property(of, name) => {
                 let span = self.file.marks().token(at);
                 let start = self.start(root);
                 let before = span.clone().map(|span| start..span.start.saturating_sub(1));
                 let text = before.map_or(String::new(), |span| {
                     self.file.marks().slice(&span).trim().to_owned()
                 });
+                let hint = if of.is_text() {
+                    format!(
+                        "write `{text}` alone; a part of a text is `{text}.sub_string(0, 4)`: see \"Texts\" in docs/rules.md"
+                    )
+                } else {
+                    format!("write `{text}` alone")
+                };
                 self.error(
                     span,
                     Fault::new(
                         "unknown-field",
                         format!("`{text}` is {} and has no field `{name}`", of.name()),
                         "unknown field",
-                        format!("write `{text}` alone"),
+                        hint,
                     ),
                 );
                 Type::ANY
@@ -71,7 +80,9 @@ impl Walker<'_, '_> {
         } else if let Some(meant) = did_you_mean(name, known) {
             format!("did you mean `{meant}`?")
         } else if self.on.iter().any(on_event) {
-            format!("the event has it: `event.{name}`")
+            format!(
+                "the event has it: `event.{name}`; if the customer's own is meant, declare it in schema.toml under [attributes]: {name} = \"text\""
+            )
         } else {
             format!(
                 "declare it in schema.toml under [attributes]: {name} = \"text\", \"number\", \"boolean\" or \"date\""
@@ -205,5 +216,14 @@ impl Walker<'_, '_> {
                 hint,
             ),
         );
+    }
+}
+
+/// Whether Rhai has a property of that name on texts, or something by that name on other plain values.
+fn is_property(of: &Type, name: &str) -> bool {
+    if of.is_text() {
+        TEXT_PROPERTIES.contains(&name)
+    } else {
+        is_standard(name)
     }
 }

@@ -11,8 +11,11 @@ impl Walker<'_, '_> {
     pub(super) fn block(&mut self, statements: &[Stmt]) -> Type {
         let depth = self.scope.len();
         let mut last = Type::UNIT;
-        for statement in statements {
+        for (at, statement) in statements.iter().enumerate() {
             last = self.statement(statement);
+            if let Some(next) = statements.get(at + 1) {
+                self.lost(statement, next);
+            }
         }
         self.leave(depth);
         last

@@ -111,9 +111,20 @@ impl<'a> Walker<'_, 'a> {
                 Ok(number) => exactly(number),
                 Err(_) => Type::ANY,
             },
-            Expr::StringConstant(..) | Expr::CharConstant(..) => Type::TEXT,
-            Expr::InterpolatedString(parts, _) => {
-                self.exprs(parts.iter());
+            Expr::StringConstant(text, at) => {
+                self.placeholders(text, *at);
+                Type::TEXT
+            }
+            Expr::CharConstant(..) => Type::TEXT,
+            Expr::InterpolatedString(parts, at) => {
+                for part in parts.iter() {
+                    match part {
+                        Expr::StringConstant(text, _) => self.placeholders(text, *at),
+                        part => {
+                            self.expr(part);
+                        }
+                    }
+                }
                 Type::TEXT
             }
             Expr::Unit(_) => Type::UNIT,
@@ -208,7 +219,12 @@ impl<'a> Walker<'_, 'a> {
         }
         let has_field = |on: &Arc<EventType>| on.fields.iter().any(|f| *f.name == *name);
         let known = self.scope.iter().map(|v| v.name.as_str());
-        let hint = if ["null", "nil", "none", "None", "undefined", "NULL"].contains(&name) {
+        let hint = if ["event", "customer"].contains(&name) {
+            format!(
+                "a function sees only what it is given: write `fn {}(event, customer)`",
+                self.name
+            )
+        } else if ["null", "nil", "none", "None", "undefined", "NULL"].contains(&name) {
             "write `()` for something that is missing: `x == ()`".to_owned()
         } else if ["True", "TRUE", "False", "FALSE", "yes", "no"].contains(&name) {
             "write `true` or `false`".to_owned()

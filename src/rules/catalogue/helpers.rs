@@ -1,7 +1,7 @@
 //! Functions that need no customer: ours, and the names of those that Rhai brings.
 
 use super::Parameter::{Number, Whole};
-use super::{Function, Returns};
+use super::{Function, Named, Returns};
 
 /// Helper functions.
 pub(in crate::rules) const HELPERS: &[Function] = &[
@@ -41,6 +41,67 @@ pub(in crate::rules) const HELPERS: &[Function] = &[
         example: "`${money(value)}`",
     },
 ];
+
+/// What a text is asked for without brackets.
+pub(in crate::rules) const TEXT_PROPERTIES: &[&str] = &["len", "is_empty", "chars", "bytes", "tag"];
+
+/// What a text is asked for. Rhai has them of itself; those that change a text in place are left out.
+pub(in crate::rules) const TEXT_FUNCTIONS: &[Named] = &[
+    text(
+        "text.len",
+        "how many letters it has",
+        "event.merchant.name.len <= 20",
+    ),
+    text(
+        "text.contains(part)",
+        "whether the part is somewhere in it; `part in text` is the same",
+        "event.merchant.name.contains(\"Mei\")",
+    ),
+    text(
+        "text.starts_with(part)",
+        "whether it begins so",
+        "event.date.starts_with(\"2026-\")",
+    ),
+    text(
+        "text.ends_with(part)",
+        "whether it ends so",
+        "event.date.ends_with(\"-22\")",
+    ),
+    text(
+        "text.sub_string(from, count)",
+        "so many letters of it; the first is 0",
+        "event.date.sub_string(5, 2) == \"11\"",
+    ),
+    text(
+        "text.to_lower()",
+        "in small letters",
+        "event.merchant.name.to_lower() == \"mei\"",
+    ),
+    text(
+        "text.to_upper()",
+        "in capital letters",
+        "event.merchant.name.to_upper() == \"MEI\"",
+    ),
+    text(
+        "text.split(sign)",
+        "a list of what stands between the signs",
+        "event.date.split(\"-\")[1] == \"11\"",
+    ),
+    text(
+        "parse_int(text)",
+        "the whole number that it is; it must be one",
+        "parse_int(event.date.sub_string(8, 2)) >= 20",
+    ),
+];
+
+const fn text(name: &'static str, meaning: &'static str, example: &'static str) -> Named {
+    Named {
+        name,
+        meaning,
+        default: "",
+        example,
+    }
+}
 
 /// Names of functions that Rhai has of itself: to call one of them is not a slip. Not documented
 /// further, since rules seldom need them.

@@ -169,6 +169,19 @@ fn a_decision_has_the_fields_of_the_catalogue() {
 }
 
 #[test]
+fn every_example_of_a_text_holds() {
+    let engine = sandbox::engine();
+    for function in TEXT_FUNCTIONS {
+        let code = format!(
+            "let event = #{{ date: \"2026-11-22\", merchant: #{{ name: \"Mei\" }} }}; {}",
+            function.example
+        );
+        let held = engine.eval::<bool>(&code);
+        assert!(matches!(held, Ok(true)), "{}: {held:?}", function.example);
+    }
+}
+
+#[test]
 fn the_fields_for_filters_are_those_that_the_engine_takes() {
     let (engine, _, customer) = desk();
     let all: BTreeSet<&str> = FILTER_FIELDS
