@@ -19,6 +19,7 @@ pub struct Replay {
     rules: RuleSet,
     partition: Partition,
     customers: Arc<Customers>,
+    latest: Option<Millis>,
 }
 
 /// What one line led to.
@@ -83,6 +84,7 @@ impl Replay {
             rules,
             partition,
             customers,
+            latest: None,
         }
     }
 
@@ -105,6 +107,7 @@ impl Replay {
             }
         };
         let now = what.time();
+        self.latest = self.latest.max(Some(now));
         let mut output = self.run_until(now);
         let input = Input {
             sequence,
@@ -115,6 +118,12 @@ impl Replay {
         output.append(self.partition.step(&[input], now, &self.rules));
         output.append(self.sweep(now));
         Line::of(output)
+    }
+
+    /// The time of the latest event so far.
+    #[must_use]
+    pub fn latest(&self) -> Option<Millis> {
+        self.latest
     }
 
     /// Moves the clock on, and does what is due by then.

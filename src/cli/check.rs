@@ -17,7 +17,7 @@ use std::process::ExitCode;
 pub(super) enum Format {
     /// For people.
     Text,
-    /// For machines: an array of objects with file, line, column, end, severity, code, message and hint.
+    /// For machines.
     Json,
 }
 
@@ -41,7 +41,8 @@ pub(super) struct Check {
     /// Folder with rule files, or one file: a rule, a test file, `schema.toml` or `policy.toml`.
     #[arg(default_value = "rules")]
     path: PathBuf,
-    /// How findings are written.
+    /// How findings are written. JSON is an array of objects with file, line, column, end, severity, code,
+    /// message and hint.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Fail for warnings too.

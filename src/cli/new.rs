@@ -81,10 +81,10 @@ impl New {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let name = checked(&self.rule)?;
         let kind = self.kind();
-        let schema_file = self.rules.join("schema.toml");
+        let schema_file = self.schema_file();
         let schema_text = match std::fs::read_to_string(&schema_file) {
             Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => sample::SCHEMA.to_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.first_schema(),
             Err(error) => {
                 return Err(error)
                     .with_context(|| format!("could not read {}", schema_file.display()));
@@ -107,6 +107,7 @@ impl New {
                 );
             }
         }
+        let is_declared_here = !schema_file.exists() && schema_text != sample::SCHEMA;
         if !schema_file.exists() {
             write(&schema_file, &schema_text)?;
         }
@@ -114,6 +115,9 @@ impl New {
         write(&test_file, &tests)?;
         let (rules, rule_file) = (self.rules.display(), rule_file.display());
         println!("\nNext:\n  edit {rule_file} and {}", test_file.display());
+        if is_declared_here {
+            println!("  say in {} which fields {on} has", schema_file.display());
+        }
         println!("  onscene check {rules}");
         println!("  onscene test {rule_file} --watch");
         Ok(ExitCode::SUCCESS)
@@ -143,31 +147,72 @@ impl New {
             (Some(fixed), _) => return Ok(fixed.to_owned()),
             _ => {}
         }
-        let is_broadcast = |name: &str| name.starts_with(BROADCAST_PREFIX);
-        let wanted = |name: &&str| is_broadcast(name) == (kind == Kind::Broadcast);
-        let declared: Vec<&str> = schema
-            .event_types()
-            .map(|t| &*t.name)
-            .filter(wanted)
-            .collect();
-        match self.on.as_deref() {
-            Some(on) if declared.contains(&on) => Ok(on.to_owned()),
-            Some(on) => {
-                let hint = did_you_mean(on, declared.iter().copied()).map_or_else(
-                    || format!("declare it under [events.\"{on}\"] in schema.toml"),
-                    |meant| format!("did you mean {meant}?"),
-                );
-                bail!("no event type {on} is declared for such a rule: {hint}")
-            }
-            None if kind == Kind::Event => Ok("merchant.checkout".to_owned()),
-            None => match declared.first() {
-                Some(on) => Ok((*on).to_owned()),
-                None => bail!(
-                    "no broadcast is declared: add [events.\"broadcast.goal\"] and its fields to schema.toml"
+        let Some(on) = self.on.as_deref() else {
+            let mut broadcasts = schema.event_types().filter(|t| is_broadcast(&t.name));
+            return match (kind, broadcasts.next()) {
+                (Kind::Broadcast, Some(declared)) => Ok(declared.name.to_string()),
+                (Kind::Broadcast, None) => bail!(
+                    "no broadcast is declared: add this to {}\n{}",
+                    self.schema_file().display(),
+                    sample::declaration("broadcast.goal")
                 ),
-            },
+                _ => Ok("merchant.checkout".to_owned()),
+            };
+        };
+        if on != DAILY && schema.event_type(on).is_none() {
+            let hint = meant(on, schema).map_or_else(String::new, |meant| {
+                format!("did you mean {meant}? If not, ")
+            });
+            bail!(
+                "no event type {on} is declared: {hint}add this to {}, with its fields\n{}",
+                self.schema_file().display(),
+                sample::declaration(on)
+            );
+        }
+        match kind {
+            Kind::Broadcast if !is_broadcast(on) => bail!(
+                "{on} is for one customer, and a broadcast for many: leave `--kind broadcast` out, or name a type such as broadcast.goal"
+            ),
+            Kind::Event if on == DAILY => {
+                bail!("{DAILY} is for rules of `--kind daily`: leave `--kind event` out")
+            }
+            Kind::Event if is_broadcast(on) => {
+                bail!("{on} is for rules of `--kind broadcast`: leave `--kind event` out")
+            }
+            _ => Ok(on.to_owned()),
         }
     }
+
+    fn schema_file(&self) -> PathBuf {
+        self.rules.join("schema.toml")
+    }
+
+    /// The declarations to begin with, with a type that nobody could have declared yet.
+    fn first_schema(&self) -> String {
+        let text = sample::SCHEMA.to_owned();
+        let Some(on) = self.on.as_deref().filter(|on| *on != DAILY) else {
+            return text;
+        };
+        let more = format!("{text}{}", sample::declaration(on));
+        match (Schema::parse(&text), Schema::parse(&more)) {
+            (Ok(known), Ok(_)) if meant(on, &known).is_none() => more,
+            _ => text,
+        }
+    }
+}
+
+fn is_broadcast(on: &str) -> bool {
+    on.starts_with(BROADCAST_PREFIX)
+}
+
+/// The event type that was probably meant: one that is written alike, or that ends alike.
+fn meant<'a>(on: &str, schema: &'a Schema) -> Option<&'a str> {
+    let known = || schema.event_types().map(|t| &*t.name).chain([DAILY]);
+    let end = |name: &'a str| name.rsplit('.').next().unwrap_or(name);
+    did_you_mean(on, known()).or_else(|| {
+        let last = did_you_mean(on, known().map(end))?;
+        known().find(|name| end(name) == last)
+    })
 }
 
 /// The name of a rule, if it can be one.

@@ -70,6 +70,14 @@ impl Replay {
             }
         }
         if let Some(until) = self.until {
+            if let Some(latest) = engine.latest().filter(|latest| *latest > until) {
+                out.flush()?;
+                bail!(
+                    "--until {} is before the last event, at {}: name a later time, or leave it out",
+                    format_rfc3339(until),
+                    format_rfc3339(latest)
+                );
+            }
             let line = engine.advance(until);
             let written = take("--until", 0, &line, &engine, &mut out, &mut tally);
             if written.as_ref().is_err_and(is_broken_pipe) {
@@ -81,13 +89,13 @@ impl Replay {
         let seconds = started.elapsed().as_secs_f64();
         let rate = f64::from(u32::try_from(tally.events).unwrap_or(u32::MAX)) / seconds.max(1e-9);
         eprintln!(
-            "{} events in {seconds:.2} s ({rate:.0}/s), {} customers, {} decisions, {} duplicates, {} refused, {} rule errors",
-            tally.events,
-            engine.customers().len(),
-            tally.decisions,
-            tally.duplicates,
+            "{} in {seconds:.2} s ({rate:.0}/s), {}, {}, {}, {} refused, {}",
+            counted(tally.events, "event"),
+            counted(engine.customers().len(), "customer"),
+            counted(tally.decisions, "decision"),
+            counted(tally.duplicates, "duplicate"),
             tally.refused,
-            tally.errors
+            counted(tally.errors, "rule error")
         );
         Ok(ExitCode::from(u8::from(tally.refused > 0)))
     }
@@ -140,6 +148,13 @@ fn take(
     Ok(())
 }
 
+fn counted(number: impl TryInto<u64>, what: &str) -> String {
+    match number.try_into().unwrap_or(u64::MAX) {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
+}
+
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<io::Error>()
@@ -190,9 +205,9 @@ fn engine(config: &Config, all: bool) -> anyhow::Result<Engine> {
         Err(faults) => {
             eprint!("{}", render(&faults));
             bail!(
-                "the rules in {} have {} fault(s)",
+                "the rules in {} have {}",
                 config.rules.display(),
-                faults.len()
+                counted(faults.len(), "fault")
             );
         }
     };

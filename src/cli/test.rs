@@ -50,7 +50,8 @@ pub(super) struct Test {
     /// Stay, and run again whenever a file is saved.
     #[arg(long)]
     watch: bool,
-    /// How results are written.
+    /// How results are written. JSON is one object with passed, failed, faults, tests, untested, coverage
+    /// and mutants.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
     /// Configuration file, for exchange rates and the time zone [default: onscene.toml, if it exists]

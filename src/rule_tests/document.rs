@@ -90,6 +90,13 @@ impl Table {
         }
     }
 
+    /// Takes a key out. Returns whether it was there.
+    pub(super) fn remove(&mut self, key: &str) -> bool {
+        let before = self.members.len();
+        self.members.retain(|member| member.key != key);
+        self.members.len() < before
+    }
+
     pub(super) fn json(&self) -> serde_json::Value {
         let members = self.members.iter();
         let members = members.map(|member| (member.key.clone(), member.item.json()));
@@ -128,6 +135,11 @@ impl<'a> Faults<'a> {
 
     pub(super) fn is_empty(&self) -> bool {
         self.found.is_empty()
+    }
+
+    /// How many there are so far.
+    pub(super) fn len(&self) -> usize {
+        self.found.len()
     }
 
     /// Refuses keys that a table does not have.
@@ -193,6 +205,13 @@ impl<'a> Faults<'a> {
             None => &[],
             Some(item) => match &item.content {
                 Content::List(items) => items,
+                // One pair of brackets begins a table, two begin one more of a list.
+                Content::Table(_) if key == "test" || key == "then" => {
+                    let name = if key == "test" { "test" } else { "test.then" };
+                    let message = format!("`[{name}]` stands in a single pair of brackets");
+                    self.add(&item.span, message, format!("write `[[{name}]]`"));
+                    &[]
+                }
                 _ => {
                     self.wrong_kind(key, item, "a list such as `[ … ]`");
                     &[]

@@ -1,9 +1,9 @@
 //! Rule tests: `<rule>.test.toml` beside its rule. A file is read with every place kept
-//! ([`document`], [`times`], [`read`], [`read_event`], [`expect`]) into a [`model`]; each test becomes a [`script`]
-//! of events as a producer would send them, is put through the engine itself ([`play`]), and what
-//! came out is held against what was expected ([`compare`], [`explain`], [`report`]). [`suite`] does
-//! so for a folder. [`coverage`] and [`mutation`] say how much the tests would notice, and [`gate`]
-//! whether rules may go live.
+//! ([`document`], [`times`], [`read`], [`read_customer`], [`read_event`], [`expect`]) into a
+//! [`model`]; each test becomes a [`script`] of events as a producer would send them, is put through
+//! the engine itself ([`play`]), and what came out is held against what was expected ([`compare`],
+//! [`explain`], [`report`]). [`suite`] does so for a folder. [`coverage`] and [`mutation`] say how much
+//! the tests would notice, and [`gate`] whether rules may go live.
 
 mod compare;
 mod coverage;
@@ -15,6 +15,7 @@ mod model;
 mod mutation;
 mod play;
 mod read;
+mod read_customer;
 mod read_event;
 mod report;
 mod script;

@@ -124,6 +124,25 @@ impl Reader<'_, '_> {
         }
     }
 
+    /// Whether a word is one of those that rules may ask for: a slip would be a test of nothing.
+    pub(super) fn known_word(
+        &mut self,
+        name: &str,
+        words: Option<&[Box<str>]>,
+        word: &str,
+        span: &Span,
+    ) {
+        let Some(words) = words.filter(|words| words.iter().all(|known| **known != *word)) else {
+            return;
+        };
+        let hint = did_you_mean(word, words.iter().map(|word| &**word)).map_or_else(
+            || format!("add it to the words of `{name}` in schema.toml, or use one of them"),
+            |meant| format!("did you mean \"{meant}\"?"),
+        );
+        let message = format!("\"{word}\" is none of the words of `{name}`");
+        self.faults.add(span, message, hint);
+    }
+
     fn check_fields(&mut self, kind: &str, fields: &[Field], data: &Table) {
         for member in &data.members {
             match fields.iter().find(|field| *field.name == *member.key) {
@@ -132,6 +151,10 @@ impl Reader<'_, '_> {
                         (&field.kind, &member.item.content)
                     {
                         self.check_fields(kind, inner, table);
+                    }
+                    if let Content::Text(word) = &member.item.content {
+                        let words = self.schema.words_of(field);
+                        self.known_word(&field.name, words, word, &member.item.span);
                     }
                 }
                 None => {

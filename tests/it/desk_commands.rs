@@ -370,6 +370,30 @@ kind = { type = "text", required = true, words = ["utility", "telecom"] }
 }
 
 #[test]
+fn a_new_rule_in_an_empty_folder_declares_the_event_type_that_it_is_for() {
+    for on in ["broadcast.weather", "till.paid"] {
+        let folder = Folder::new();
+        let (code, text) = onscene(folder.path(), &["new", "weather/alert", "--on", on]);
+        assert!(
+            code == 0 && text.contains(&format!("which fields {on} has")),
+            "{text}"
+        );
+        let schema = std::fs::read_to_string(folder.path().join("rules/schema.toml")).unwrap();
+        assert!(schema.contains(&format!("[events.\"{on}\"]")), "{schema}");
+        for command in ["check", "test"] {
+            let (code, text) = onscene(folder.path(), &[command]);
+            assert_eq!(code, 0, "{text}");
+        }
+    }
+    let folder = Folder::new();
+    let (code, text) = onscene(folder.path(), &["new", "a", "--on", "checkout"]);
+    assert!(
+        code == 1 && text.contains("did you mean merchant.checkout?"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_new_rule_overwrites_nothing_and_needs_a_name_and_an_event_type_that_there_is() {
     let folder = rules();
     let refused = |arguments: &[&str], said: &str| {
@@ -388,7 +412,61 @@ fn a_new_rule_overwrites_nothing_and_needs_a_name_and_an_event_type_that_there_i
         &["new", "visit", "--kind", "daily", "--on", "app.login"],
         "leave `--on app.login` out",
     );
+    for (on, meant) in [
+        ("checkout", "did you mean merchant.checkout?"),
+        ("brodcast.goal", "did you mean broadcast.goal?"),
+        ("timer.dayly", "did you mean timer.daily?"),
+        ("broadcast.weather", "[events.\"broadcast.weather\"]"),
+    ] {
+        kit::save(
+            &folder.path().join("rules"),
+            "schema.toml",
+            "[events.\"broadcast.goal\"]\n",
+        );
+        refused(&["new", "visit", "--on", on], meant);
+    }
+    for (kind, on, said) in [
+        (
+            "broadcast",
+            "merchant.checkout",
+            "leave `--kind broadcast` out",
+        ),
+        ("event", "timer.daily", "for rules of `--kind daily`"),
+        ("event", "broadcast.goal", "for rules of `--kind broadcast`"),
+    ] {
+        refused(&["new", "visit", "--kind", kind, "--on", on], said);
+    }
     let rule = std::fs::read_to_string(folder.path().join("rules/coffee/visit.rhai")).unwrap();
     assert_eq!(rule, RULE);
     assert!(!folder.path().join("rules/visit.rhai").exists());
+}
+
+#[test]
+fn replay_refuses_to_go_on_until_a_time_that_is_over() {
+    let folder = rules();
+    let event = r#"{"specversion":"1.0","id":"1","source":"t","type":"merchant.checkout","subject":"C1","time":"2026-11-20T08:00:00Z","data":{"stage":"paid","amount":"100","currency":"CNY","merchant":{"id":"M1"}}}"#;
+    kit::save(folder.path(), "history.ndjson", event);
+    let until = |time: &str| {
+        onscene(
+            folder.path(),
+            &["replay", "history.ndjson", "--until", time],
+        )
+    };
+    let (code, text) = until("2026-11-20T07:59:59Z");
+    assert!(
+        code == 1 && text.contains("is before the last event, at 2026-11-20T08:00:00"),
+        "{text}"
+    );
+    let (code, text) = until("2026-11-20T08:00:00Z");
+    assert!(code == 0 && text.contains("1 event in"), "{text}");
+    assert!(text.contains("1 customer, 2 decisions"), "{text}");
+}
+
+#[test]
+fn the_help_says_what_the_json_of_each_command_is() {
+    let folder = Folder::new();
+    let help = |command: &str| onscene(folder.path(), &[command, "--help"]).1;
+    assert!(help("test").contains("one object with passed"));
+    assert!(!help("test").contains("array of objects"));
+    assert!(help("check").contains("array of objects"));
 }

@@ -105,17 +105,22 @@ fn a_failing_test_is_told_line_by_line_with_its_reason_and_its_places() {
 #[test]
 fn a_faulty_test_file_is_told_with_line_caret_and_hint() {
     let rule = crate::kit::desk::rule("");
+    let words =
+        "[words]\nsegment = [\"family\"]\ncategory = [\"dining\", \"travel\"]\ntier = [\"gold\"]\n";
+    let schema = format!("{SCHEMA}age = \"number\"\n{words}");
     for name in [
         "faulty-keys",
         "faulty-syntax",
         "faulty-nothing",
         "faulty-expectation",
+        "faulty-customer",
+        "faulty-brackets",
     ] {
         let path = folder().join(format!("{name}.test.toml"));
         let text = std::fs::read_to_string(&path).unwrap();
         let test = format!("{name}.test.toml");
         let files = [
-            ("schema.toml", SCHEMA),
+            ("schema.toml", &*schema),
             (&*format!("{name}.rhai"), &*rule),
             (&*test, &*text),
         ];
@@ -274,6 +279,7 @@ fn what_a_customer_is_and_was_comes_from_the_file_and_the_test_over_it() {
     assert!(passes(&rule, &format!("{right}{rest}")));
     for (word, other) in [
         ("gold", "silver"),
+        ("locale =", "without = [\"tier\"], locale ="),
         ("\"a\"", "\"b\""),
         ("\"en\"", "\"zh-CN\""),
         ("10d", "9d"),

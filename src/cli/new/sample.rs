@@ -17,6 +17,13 @@ device = { type = \"text\", keep = true }
 team = \"text\"
 ";
 
+/// An event type in `schema.toml`, with a field to be replaced by its own.
+pub(super) fn declaration(on: &str) -> String {
+    format!(
+        "\n[events.\"{on}\"]\nname = {{ type = \"text\", keep = true }}   # its fields, by name\n"
+    )
+}
+
 /// Where the templates leave room.
 pub(super) fn fill(template: &str, name: &str, on: &str, schema: &Schema) -> String {
     let short = name.rsplit('/').next().unwrap_or(name);
@@ -149,13 +156,21 @@ impl Sample {
                 ),
             ));
         }
-        let text = fields.iter().find(|field| field.kind == FieldKind::Text);
-        if let (true, Some(field)) = (sample.conditions.is_empty(), text) {
+        // Another text than the sample's, which must be a known word where words are known.
+        let other = |field: &Field| match schema.words_of(field) {
+            Some(words) => words.get(1).map(ToString::to_string),
+            None => Some("B".to_owned()),
+        };
+        let mut texts = fields
+            .iter()
+            .filter(|field| field.kind == FieldKind::Text)
+            .filter_map(|field| Some((field, other(field)?)));
+        if let (true, Some((field, other))) = (sample.conditions.is_empty(), texts.next()) {
             let name = &field.name;
             sample.conditions.push((
                 format!("event.{name} == {}", value(field, schema)),
                 format!("another {name}: nothing"),
-                format!("{name} = \"B\""),
+                format!("{name} = \"{other}\""),
             ));
         }
         sample
