@@ -9,6 +9,7 @@ use crate::telemetry::Metrics;
 use arc_swap::ArcSwap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::watch as signal;
 pub use watch::Watcher;
 
 /// Why the first rule set cannot be loaded.
@@ -98,6 +99,8 @@ pub struct RuleRegistry {
     passed: Mutex<Sources>,
     demands: Demands,
     metrics: Arc<Metrics>,
+    /// How many generations went live since the start.
+    generations: signal::Sender<u64>,
 }
 
 impl RuleRegistry {
@@ -133,6 +136,7 @@ impl RuleRegistry {
         );
         Ok(Arc::new(Self {
             folder: folder.to_owned(),
+            generations: signal::Sender::new(0),
             live: ArcSwap::from_pointee(set),
             live_since: Mutex::new(now_ms()),
             fault: Mutex::new(None),
@@ -153,6 +157,12 @@ impl RuleRegistry {
     #[must_use]
     pub fn live(&self) -> Arc<RuleSet> {
         self.live.load_full()
+    }
+
+    /// Changes whenever another generation has gone live.
+    #[must_use]
+    pub fn generations(&self) -> signal::Receiver<u64> {
+        self.generations.subscribe()
     }
 
     /// Since when it is live.
@@ -221,6 +231,7 @@ impl RuleRegistry {
         let set = Arc::new(set);
         self.metrics.rules.set(count(&set));
         let before = self.live.swap(set.clone());
+        self.generations.send_modify(|count| *count += 1);
         *lock(&self.live_since) = now_ms();
         self.metrics.reloads.with_label_values(&["swapped"]).inc();
         let seconds = started.elapsed().as_secs_f64();

@@ -1,13 +1,15 @@
 //! `onscene check`
 
+use super::place::Place;
 use crate::clock::now_ms;
+use crate::rule_tests;
 use crate::rules::{CheckOptions, Diagnostic, RuleSet, Sources, render};
 use anyhow::{Context as _, bail};
 use clap::{Args, ValueEnum};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// How results are written.
@@ -22,6 +24,7 @@ pub(super) enum Format {
 const EXAMPLES: &str = "\
 Examples:
   onscene check                              all files of the folder rules/
+  onscene check rules/coffee                 those below a folder
   onscene check rules/coffee/third-visit.rhai  what is said about one of them
   onscene check --deny-warnings rules        before a release
   onscene check --format json rules          for an editor or a pipeline
@@ -30,11 +33,12 @@ Exit codes: 0 nothing is wrong, or there are warnings only; 1 something is wrong
 2 the arguments are wrong.
 A warning that is meant so is silenced by a comment in the file, with its code: // allow(group-tie)";
 
-/// Say what is wrong with the rule files, and how to mend it; all of it, without running them.
+/// Say what is wrong with rules, their test files and what they share, and how to mend it; all of it,
+/// without running them.
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Check {
-    /// Folder with the rule files, or one file of it.
+    /// Folder with rule files, or one file: a rule, a test file, `schema.toml` or `policy.toml`.
     #[arg(default_value = "rules")]
     path: PathBuf,
     /// How findings are written.
@@ -47,16 +51,30 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let (folder, file) = folder_of(&self.path)?;
-        let sources = Sources::read(&folder)
-            .with_context(|| format!("could not load the rules in {}", folder.display()))?;
+        let place = Place::find(&self.path)?;
+        let sources = place.sources()?;
+        if !has_any(&place, &sources) {
+            bail!(
+                "there is nothing to check in {}: rules are files that end in .rhai, made by `onscene new`",
+                self.path.display()
+            );
+        }
         let options = CheckOptions { today: today() };
         let (set, mut found) = RuleSet::build(&sources, options);
-        if let Some(file) = &file {
-            found.retain(|found| *found.file == **file);
-        }
+        found.extend(rule_tests::check(&sources, set.as_ref()));
+        // Nothing can be said of a rule while the words that it may use are faulty.
+        found.retain(|found| place.has(&found.file) || is_shared_fault(found));
+        let file = place.file();
+        let meant = |set: &RuleSet| {
+            let rules = set.rules().iter();
+            rules.filter(|rule| place.covers(&rule.terms.name)).count()
+        };
         let text = match self.format {
-            Format::Text => text(&found, set.as_ref(), file.as_deref()),
+            Format::Text => text(
+                &found,
+                set.as_ref().map(|set| (meant(set), &**set.generation())),
+                file,
+            ),
             Format::Json => serde_json::to_string(&found)? + "\n",
         };
         match io::stdout().write_all(text.as_bytes()) {
@@ -69,7 +87,7 @@ impl Check {
     }
 }
 
-fn text(found: &[Diagnostic], set: Option<&RuleSet>, file: Option<&str>) -> String {
+fn text(found: &[Diagnostic], set: Option<(usize, &str)>, file: Option<&str>) -> String {
     let mut out = render(found);
     if !found.is_empty() {
         out.push('\n');
@@ -91,9 +109,8 @@ fn text(found: &[Diagnostic], set: Option<&RuleSet>, file: Option<&str>) -> Stri
         )),
     };
     let last = match (set, file, counts) {
-        (Some(set), None, counts) => {
-            let (rules, generation) = (set.rules().len(), set.generation());
-            let rules = format!("{rules} rules, generation {generation}");
+        (Some((rules, generation)), None, counts) => {
+            let rules = format!("{}, generation {generation}", plural(rules, "rule"));
             counts.map_or(rules.clone(), |counts| format!("{rules}, {counts}"))
         }
         (_, Some(file), None) => format!("{file}: nothing is wrong"),
@@ -103,29 +120,19 @@ fn text(found: &[Diagnostic], set: Option<&RuleSet>, file: Option<&str>) -> Stri
     out + last.as_str() + "\n"
 }
 
-/// The folder to load, and the file of it that is asked about. A file's folder is the nearest one above it
-/// that is called `rules` or has a `schema.toml`, else its own.
-fn folder_of(path: &Path) -> anyhow::Result<(PathBuf, Option<String>)> {
-    if !path.exists() {
-        bail!("there is no {}", path.display());
-    }
-    if path.is_dir() {
-        return Ok((path.to_owned(), None));
-    }
-    let whole = std::fs::canonicalize(path)
-        .with_context(|| format!("could not find {}", path.display()))?;
-    let own = whole.parent().unwrap_or(Path::new("/")).to_owned();
-    let is_root = |folder: &&Path| {
-        folder.join("schema.toml").is_file() || folder.file_name().is_some_and(|n| n == "rules")
-    };
-    let folder = whole.ancestors().skip(1).find(is_root);
-    let folder = folder.map_or(own, Path::to_owned);
-    let relative = whole.strip_prefix(&folder).unwrap_or(&whole);
-    let parts: Vec<_> = relative
-        .components()
-        .map(|part| part.as_os_str().to_string_lossy())
-        .collect();
-    Ok((folder, Some(parts.join("/"))))
+/// Whether there is a file to check where the user points.
+fn has_any(place: &Place, sources: &Sources) -> bool {
+    let files = (sources.rules.iter())
+        .chain(&sources.library)
+        .chain(&sources.tests);
+    // The folder's own declarations are worth a check only if they are asked for by name.
+    let shared = sources.schema.iter().chain(&sources.policy);
+    let shared = shared.filter(|_| place.file().is_some());
+    files.chain(shared).any(|source| place.has(&source.path))
+}
+
+fn is_shared_fault(found: &Diagnostic) -> bool {
+    found.is_error() && ["schema.toml", "policy.toml"].contains(&&*found.file)
 }
 
 fn today() -> Option<Date> {

@@ -7,6 +7,7 @@ mod check;
 mod demo;
 mod dlq;
 mod new;
+mod place;
 mod replay;
 mod run;
 mod runtime;

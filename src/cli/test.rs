@@ -1,17 +1,16 @@
 //! `onscene test`
 
 mod mutants;
-mod place;
 mod print;
 
 use super::check::Format;
+use super::place::Place;
 use super::settings::Settings;
 use crate::registry::Watcher;
 use crate::rule_tests::{self, Coverage, Environment, Mutation, TestResult, Workplace};
 use crate::rules::{Diagnostic, RuleSet, Sources};
 use clap::Args;
 use mutants::Mutants;
-use place::Place;
 use print::Printer;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -21,7 +20,7 @@ use std::process::ExitCode;
 ///
 /// The tests of a rule stand beside it, in `<rule>.test.toml`: who the customer is, what happened
 /// before, the event, and what is expected. They run through the engine itself, without NATS. Exits
-/// with 1 when a test failed, or a file is faulty.
+/// with 1 when a test failed, a file is faulty, or no test was run at all.
 #[derive(Args, Debug)]
 #[command(after_help = "\
 Examples:
@@ -36,7 +35,7 @@ pub(super) struct Test {
     /// Folder with rule files, or one rule or test file.
     #[arg(default_value = "rules")]
     path: PathBuf,
-    /// Run only tests that have this text in `<rule> <name>`.
+    /// Run only tests that have this text in `<rule> <name>`, in capitals or not.
     #[arg(long, value_name = "TEXT")]
     filter: Option<String>,
     /// Also say which parts of conditions the tests decide by, and which they do not.
@@ -83,7 +82,7 @@ impl Outcome {
 
     fn is_good(&self) -> bool {
         let enough = self.mutants.as_ref().is_none_or(Mutants::is_good);
-        self.faults.is_empty() && self.failed() == 0 && enough
+        self.faults.is_empty() && !self.tests.is_empty() && self.failed() == 0 && enough
     }
 }
 
@@ -161,9 +160,10 @@ impl Test {
             set: &set,
             environment,
         };
+        let filter = self.filter.as_ref().map(|text| text.to_lowercase());
         let wanted = |rule: &str, name: &str| {
-            let filter = self.filter.as_deref();
-            filter.is_none_or(|text| format!("{rule} {name}").contains(text))
+            let filter = filter.as_deref();
+            filter.is_none_or(|text| format!("{rule} {name}").to_lowercase().contains(text))
         };
         for file in files.iter().filter(|file| place.covers(&file.rule)) {
             for test in &file.tests {

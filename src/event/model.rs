@@ -259,6 +259,14 @@ words!(OutcomeKind {
     Declined = "declined", Redeemed = "redeemed", Unsubscribed = "unsubscribed"
 });
 
+impl OutcomeKind {
+    /// Whether the customer wants no more of it.
+    #[must_use]
+    pub const fn is_refusal(self) -> bool {
+        matches!(self, Self::Declined | Self::Unsubscribed)
+    }
+}
+
 /// What a `customer.profile` event sets. The last writer by event time wins, per item.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProfileChange {

@@ -123,6 +123,10 @@ impl Case<'_> {
         verdict: Verdict,
     ) {
         self.count(rule, verdict);
+        // Only a rule that got to the end without an error has shown that it works.
+        if verdict != Verdict::Error {
+            partition.quarantine.succeeded(&rule.terms.name);
+        }
         if partition.list_silenced && !matches!(verdict, Verdict::Sent | Verdict::Holdout) {
             self.output.silenced.push(Silenced {
                 rule: rule.terms.name.clone(),
@@ -160,13 +164,15 @@ impl Case<'_> {
         if !policy::is_rolled_out(terms, self.id) {
             return Some(Verdict::Rollout);
         }
-        if age > terms.fresh {
+        // What waits first is due later.
+        if age.saturating_sub(terms.delay.unwrap_or(0)) > terms.fresh {
             return Some(Verdict::Stale);
         }
         match self.rules.when(rule, self.moment) {
-            Ok(holds) => {
+            Ok(true) => None,
+            Ok(false) => {
                 partition.quarantine.succeeded(&terms.name);
-                (!holds).then_some(Verdict::Condition)
+                Some(Verdict::Condition)
             }
             Err(error) => Some(self.fail(partition, rule, error)),
         }
@@ -175,12 +181,18 @@ impl Case<'_> {
     /// Whether a rule may be asked at all now: quarantine and schedule.
     pub(super) fn hold(&self, partition: &Partition, rule: &Rule) -> Option<Verdict> {
         let terms = &rule.terms;
-        let quarantine = &partition.quarantine;
-        if (quarantine.until(&terms.name, rule.digest, self.now)).is_some() {
+        if self.hold_off(partition, rule) {
             return Some(Verdict::Quarantine);
         }
         let zone = || partition.zone_of(self.customer);
         (!policy::is_scheduled(terms, self.at, zone)).then_some(Verdict::Schedule)
+    }
+
+    /// Whether a rule is in quarantine.
+    pub(super) fn hold_off(&self, partition: &Partition, rule: &Rule) -> bool {
+        let quarantine = &partition.quarantine;
+        let until = quarantine.until(&rule.terms.name, rule.digest, self.now);
+        until.is_some()
     }
 
     pub(super) fn fail(&mut self, partition: &Partition, rule: &Rule, error: RuleError) -> Verdict {
@@ -269,7 +281,11 @@ impl Case<'_> {
     }
 
     /// The channel by which a rule may speak now.
-    fn channel<'r>(&self, partition: &Partition, rule: &'r Rule) -> Result<&'r str, Refusal> {
+    pub(super) fn channel<'r>(
+        &self,
+        partition: &Partition,
+        rule: &'r Rule,
+    ) -> Result<&'r str, Refusal> {
         let names = partition.customers.names();
         let zone = || partition.zone_of(self.customer);
         let (terms, policy) = (&rule.terms, self.rules.policy());
@@ -291,7 +307,7 @@ impl Case<'_> {
     }
 
     /// What an action costs and who pays.
-    fn draw_for(
+    pub(super) fn draw_for(
         &self,
         partition: &Partition,
         rule: &Rule,
@@ -329,26 +345,6 @@ impl Case<'_> {
         })
     }
 
-    /// What a rule would draw, if it would say something now.
-    pub(super) fn demand(&mut self, partition: &Partition, rule: &Rule) -> Option<Draw> {
-        let terms = &rule.terms;
-        let budget = terms.budget.as_ref()?;
-        // What was said before a crash is paid for.
-        if terms.waits() || policy::is_held_out(terms, self.id) || self.is_entered(rule) {
-            return None;
-        }
-        let name = partition.book.name(rule);
-        if policy::frequency(terms, name, self.customer, self.at).is_some() {
-            return None;
-        }
-        self.channel(partition, rule).ok()?;
-        // What fails here fails again when it is said, and is reported then.
-        let variant = policy::variant(terms, self.id);
-        let returned = self.rules.action(rule, self.moment, variant, 0).ok()??;
-        let body = Body::check(returned).ok()?;
-        self.draw_for(partition, rule, budget, &body).ok()
-    }
-
     fn pay(&mut self, partition: &Partition, rule: &Rule, budget: &Budget, draw: Draw) -> bool {
         let granted = match &mut self.purse {
             Purse::Granted(granted) if !rule.terms.waits() => granted,
@@ -375,20 +371,21 @@ impl Case<'_> {
         next: Next,
     ) {
         let trigger = Arc::new(self.origin.remembered());
-        self.change_timer(partition, rule, entry, TimerChange::Armed { next, trigger });
+        let name = &rule.terms.name;
+        self.change_timer(partition, name, entry, TimerChange::Armed { next, trigger });
     }
 
     pub(super) fn change_timer(
         &mut self,
         partition: &Partition,
-        rule: &Rule,
+        rule: &Arc<str>,
         entry: DecisionId,
         change: TimerChange,
     ) {
         let record = TimerRecord {
             entry,
             customer: self.id.as_str().into(),
-            rule: rule.terms.name.clone(),
+            rule: rule.clone(),
             at: self.at,
             change,
             place: Place {
@@ -448,7 +445,7 @@ impl Case<'_> {
         let is_now = |step| policy::step_due(step, trigger).is_some_and(|due| due == trigger.time);
         let speaks = terms.steps.first().is_some_and(is_now);
         let mut verdict = Verdict::Deferred;
-        let mut next = policy::next_step(terms, trigger, u32::from(speaks), self.at);
+        let mut next = policy::next_step(terms, trigger, (self.at, u32::MAX));
         if speaks && !self.customer.contacts.has_entry(entry) {
             let say = Utterance {
                 entry,

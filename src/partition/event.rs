@@ -2,12 +2,12 @@
 
 use super::Partition;
 use super::case::{Case, Origin, Purse};
-use super::output::{ConversionRecord, Input, LogEntry, Output, Place};
+use super::output::{ConversionRecord, Input, LogEntry, Output, Place, TimerChange};
 use crate::action::Verdict;
 use crate::clock::Millis;
-use crate::event::Event;
+use crate::event::{Event, Facts, OutcomeKind};
 use crate::rules::{Function, PastDecision, Rule, RuleSet, Standing, Subject};
-use crate::state::{Contact, Customer, Names};
+use crate::state::{Contact, Customer, DecisionId, Names};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -27,16 +27,24 @@ impl Partition {
         output: &mut Output,
     ) {
         let listening = rules.listening(&event.kind);
-        let converts = self.book.asks_conversions && !customer.contacts.all().is_empty();
-        if listening.is_empty() && !converts {
+        let has_contacts = !customer.contacts.all().is_empty();
+        let converts = self.book.asks_conversions && has_contacts;
+        let refuses = has_contacts && refusal(event).is_some();
+        if listening.is_empty() && !converts && !refuses {
             return;
         }
         let first = output.entries.len();
-        let customers = self.customers.clone();
+        // A former run answered a part of it: rules must not see that part, and what it decided stands.
+        let resumes = input.already > 0;
+        let shown = if resumes {
+            without_answers(&customer, event, listening)
+        } else {
+            customer.clone()
+        };
         let standing = Standing {
             id: &event.customer,
-            customer: &customer,
-            customers: &customers,
+            customer: &shown,
+            customers: &self.customers.clone(),
             time: event.time,
             index,
         };
@@ -53,11 +61,16 @@ impl Partition {
             purse: Purse::Ledger,
             output,
         };
+        case.refuse(self, event);
         if converts {
             case.convert(self, event);
         }
         let mut proposals = Vec::new();
         for rule in listening {
+            if resumes && case.is_entered(rule) {
+                proposals.push(rule.clone());
+                continue;
+            }
             match case.gate(self, rule, now.saturating_sub(event.time)) {
                 None => proposals.push(rule.clone()),
                 Some(verdict) => case.count(rule, verdict),
@@ -69,21 +82,42 @@ impl Partition {
         }
         // Let go of the snapshot first: a customer that nobody else holds is changed in place.
         drop(moment);
-        drop(customer);
-        let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let parts = input.already + number(output.entries.len() - first);
-        for (at, entry) in (input.already..).zip(&mut output.entries[first..]) {
-            entry.set_part((at, parts));
-        }
+        drop((customer, shown));
+        number_parts(&mut output.entries[first..], input.already);
         self.settle(output, first);
     }
 }
 
+/// Numbers what answers one event, after so many parts that the log has already.
+fn number_parts(entries: &mut [LogEntry], already: u32) {
+    let parts = already + u32::try_from(entries.len()).unwrap_or(u32::MAX);
+    for (at, entry) in (already..).zip(entries) {
+        entry.set_part((at, parts));
+    }
+}
+
 impl Case<'_> {
+    /// Ends a journey of which the customer refused a message.
+    fn refuse(&mut self, partition: &Partition, event: &Event) {
+        let Some((outcome, action)) = refusal(event) else {
+            return;
+        };
+        let contact = DecisionId::parse(action).and_then(|id| self.customer.contacts.get(id));
+        let Some(pending) = contact.and_then(|contact| self.customer.pending(contact.entry)) else {
+            return;
+        };
+        let rule = partition.customers.names().word(pending.rule);
+        let change = TimerChange::Ended {
+            verdict: outcome.word().to_owned(),
+        };
+        self.change_timer(partition, &rule, pending.entry, change);
+    }
+
     /// Asks the rules that spoke lately whether this event is what they spoke for.
     fn convert(&mut self, partition: &Partition, event: &Event) {
+        let customer = self.moment.standing().customer;
         let names = self.moment.standing().customers.names();
-        for contact in self.customer.contacts.all() {
+        for contact in customer.contacts.all() {
             let Some(rule) = partition.book.rules.get(&contact.rule).cloned() else {
                 continue;
             };
@@ -91,7 +125,7 @@ impl Case<'_> {
             let asks = rule.has(Function::Converted)
                 && !contact.converted
                 && (0..=rule.terms.within).contains(&age);
-            if !asks {
+            if !asks || self.hold_off(partition, &rule) {
                 continue;
             }
             let decision = past(contact, &rule, names);
@@ -122,8 +156,18 @@ impl Case<'_> {
 
     /// Tries proposals by score; the first of a group that passes wins it.
     pub(super) fn arbitrate(&mut self, partition: &Partition, proposals: &[Arc<Rule>]) {
-        let mut scored = Vec::with_capacity(proposals.len());
-        for rule in proposals {
+        // Answers to this that the log had already: only when a former run stopped midway.
+        let (known, new): (Vec<_>, Vec<_>) =
+            proposals.iter().partition(|rule| self.is_entered(rule));
+        let mut won: Vec<&str> = known
+            .iter()
+            .filter_map(|r| r.terms.group.as_deref())
+            .collect();
+        for rule in known {
+            self.resume(partition, rule);
+        }
+        let mut scored = Vec::with_capacity(new.len());
+        for rule in new {
             match self.score(partition, rule) {
                 Ok(score) => scored.push((Reverse(score), rule)),
                 Err(verdict) => self.conclude(partition, rule, 0, verdict),
@@ -131,20 +175,7 @@ impl Case<'_> {
         }
         // Stable: rules come by name, so those of the same score stay in that order.
         scored.sort_by_key(|(score, _)| *score);
-        // Decisions about this that the log had already: only when a former run stopped midway.
-        let known: Vec<bool> = scored
-            .iter()
-            .map(|(_, rule)| self.is_entered(rule))
-            .collect();
-        let mut won: Vec<&str> = (scored.iter().zip(&known))
-            .filter(|(_, known)| **known)
-            .filter_map(|((_, rule), _)| rule.terms.group.as_deref())
-            .collect();
-        for ((_, rule), known) in scored.iter().zip(known) {
-            if known {
-                self.resume(partition, rule);
-                continue;
-            }
+        for (_, rule) in scored {
             let group = rule.terms.group.as_deref();
             let verdict = if group.is_some_and(|group| won.contains(&group)) {
                 Verdict::Arbitration
@@ -163,8 +194,12 @@ impl Case<'_> {
 
     /// Whether the log has an answer of the rule to this already.
     pub(super) fn is_entered(&self, rule: &Rule) -> bool {
+        let customer = self.customer;
+        if customer.contacts.all().is_empty() && customer.pending.is_empty() {
+            return false;
+        }
         let entry = self.origin.decision_id(self.id, rule, 0);
-        self.customer.contacts.has_entry(entry) || self.customer.pending(entry).is_some()
+        customer.contacts.has_entry(entry) || customer.pending(entry).is_some()
     }
 
     /// Arms a journey whose first step was said just before a crash.
@@ -175,6 +210,28 @@ impl Case<'_> {
         if !rule.terms.steps.is_empty() && !is_settled {
             self.set_out(partition, rule, entry);
         }
+    }
+}
+
+/// A customer without what rules have answered to an event.
+fn without_answers(
+    customer: &Arc<Customer>,
+    event: &Event,
+    listening: &[Arc<Rule>],
+) -> Arc<Customer> {
+    let origin = Origin::Event(event, 0);
+    let own = |rule: &Arc<Rule>| origin.decision_id(&event.customer, rule, 0);
+    let own: Vec<DecisionId> = listening.iter().map(own).collect();
+    let mut shown = Customer::clone(customer);
+    shown.contacts.forget(&own);
+    Arc::new(shown)
+}
+
+/// The outcome and the action of an event by which a customer refuses.
+fn refusal(event: &Event) -> Option<(OutcomeKind, &str)> {
+    match &event.facts {
+        Facts::Outcome { outcome, action } if outcome.is_refusal() => Some((*outcome, action)),
+        _ => None,
     }
 }
 

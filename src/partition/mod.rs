@@ -7,6 +7,7 @@
 //! whether it was decided just now or is read from the log; [`output`] is what goes in and comes out.
 
 mod case;
+mod demand;
 mod event;
 mod note;
 mod output;
@@ -21,7 +22,7 @@ use crate::rules::{Function, Rule, RuleSet};
 use crate::state::{Customer, Customers, JournalLimits, Ledger, Name};
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 pub use output::{
@@ -51,6 +52,8 @@ pub struct Partition {
     timers: timer::Timers,
     daily: timer::DailyClock,
     sweeps: VecDeque<sweep::Sweep>,
+    /// Fingerprints of the broadcasts that were seen.
+    broadcasts: HashSet<u64>,
     /// Whether others spend the same budgets at the same time.
     shares_budgets: bool,
     /// Whether proposals that did not go out are listed.
@@ -76,6 +79,7 @@ impl Partition {
             timers: timer::Timers::default(),
             daily: timer::DailyClock::default(),
             sweeps: VecDeque::new(),
+            broadcasts: HashSet::new(),
             shares_budgets: false,
             list_silenced: false,
         }

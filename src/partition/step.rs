@@ -5,7 +5,7 @@ use super::output::{Input, Logged, Output};
 use super::sweep::Sweep;
 use crate::clock::Millis;
 use crate::decode::{Reason, Rejection};
-use crate::event::{Event, Facts, Incoming, Occasion};
+use crate::event::{Event, Facts, Incoming, Occasion, fingerprint};
 use crate::rules::RuleSet;
 use crate::state::{Applied, Customer};
 use std::sync::Arc;
@@ -18,7 +18,7 @@ impl Partition {
         let mut output = Output::default();
         for input in batch {
             // What arrives at the very time at which something is due arrives after it.
-            self.fire_until(input.stored_at, now, rules, &mut output);
+            self.fire_until(input.stored_at, usize::MAX, now, rules, &mut output);
             self.arrive(input);
             match &input.what {
                 Incoming::Event(event) => {
@@ -54,10 +54,27 @@ impl Partition {
 
     /// Moves the clock on: fires what is due up to `to`.
     pub fn advance(&mut self, to: Millis, now: Millis, rules: &RuleSet) -> Output {
+        self.advance_some(to, usize::MAX, now, rules).0
+    }
+
+    /// Moves the clock on, firing at most so many timers; tells whether those were all.
+    pub fn advance_some(
+        &mut self,
+        to: Millis,
+        timers_max: usize,
+        now: Millis,
+        rules: &RuleSet,
+    ) -> (Output, bool) {
         self.book.open(rules, &self.customers);
         let mut output = Output::default();
-        self.fire_until(to, now, rules, &mut output);
-        output
+        let all = self.fire_until(to, timers_max, now, rules, &mut output);
+        (output, all)
+    }
+
+    /// Whether something is due that waits for a single customer.
+    #[must_use]
+    pub fn is_due(&self, at: Millis) -> bool {
+        self.timers.next_due().is_some_and(|due| due <= at)
     }
 
     /// When something is due next. What was ended since may still be counted.
@@ -125,6 +142,13 @@ impl Partition {
     }
 
     fn begin_broadcast(&mut self, occasion: &Occasion, input: &Input) {
+        // Published again, it changes nothing.
+        if !self
+            .broadcasts
+            .insert(fingerprint(&occasion.source, &occasion.id))
+        {
+            return;
+        }
         let sweep = Sweep::broadcast(occasion, input.sequence, input.stored_at);
         self.sweeps.push_back(sweep);
     }

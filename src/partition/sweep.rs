@@ -270,25 +270,26 @@ impl Partition {
             demands: (sweep.demands.len(), 0),
             granted: Vec::new(),
         };
-        let mut demands = Vec::new();
+        let mut wanting = Vec::new();
         for rule in listening {
             let age = now.saturating_sub(sweep.occasion.time);
-            match case.gate(self, rule, age) {
-                Some(verdict) => case.count(rule, verdict),
-                None => {
-                    proposal.rules.push(rule.terms.name.clone());
-                    let draw = case.demand(self, rule);
-                    demands.extend(draw.zip(rule.terms.budget.clone()));
-                }
+            // What was answered before a crash stands, whatever the rule would say today.
+            if !case.is_entered(rule)
+                && let Some(verdict) = case.gate(self, rule, age)
+            {
+                case.count(rule, verdict);
+                continue;
             }
+            proposal.rules.push(rule.terms.name.clone());
+            wanting.push(rule.clone());
         }
+        let demands = case.demands(self, rank, wanting);
         if moment.crossed_trimmed_edge() {
             output.trimmed_windows += 1;
         }
         if !proposal.rules.is_empty() {
             proposal.demands.1 = demands.len();
-            let demand = |(draw, budget)| Demand { rank, draw, budget };
-            sweep.demands.extend(demands.into_iter().map(demand));
+            sweep.demands.extend(demands);
             sweep.proposals.push(proposal);
         }
     }
@@ -318,7 +319,7 @@ impl Partition {
                 continue;
             };
             let age = now.saturating_sub(sweep.occasion.time);
-            if age > rule.terms.fresh {
+            if age > rule.terms.fresh && !case.is_entered(rule) {
                 case.conclude(self, rule, 0, crate::action::Verdict::Stale);
             } else {
                 proposed.push(rule.clone());

@@ -1,8 +1,8 @@
 //! What is due: delays, steps, the ends of quiet hours, and the daily triggers.
 
+use super::Partition;
 use super::case::{Case, Origin, Purse, Said, Utterance, quiet_until};
 use super::output::{Output, SweepKey, TimerChange};
-use super::{LogEntry, Partition, Place, TimerRecord};
 use crate::action::{Next, Verdict};
 use crate::clock::Millis;
 use crate::partitioning::CustomerId;
@@ -48,14 +48,17 @@ pub(super) struct DailyClock {
 }
 
 impl Partition {
-    /// Fires what is due up to `until`, in the order of time.
+    /// Fires what is due up to `until`, in the order of time, but at most so many. Returns whether that
+    /// was all.
     pub(super) fn fire_until(
         &mut self,
         until: Millis,
+        timers_max: usize,
         now: Millis,
         rules: &RuleSet,
         output: &mut Output,
-    ) {
+    ) -> bool {
+        let mut left = timers_max;
         loop {
             let daily = self.next_daily(rules).filter(|due| *due <= until);
             let timer = self.timers.next_due().filter(|due| *due <= until);
@@ -64,7 +67,9 @@ impl Partition {
                     self.pass(due);
                     self.begin_daily(now, rules, output);
                 }
+                (Some(_), _) if left == 0 => return false,
                 (Some(due), _) => {
+                    left -= 1;
                     self.pass(due);
                     if let Some((due, id, entry)) = self.timers.pop_due(until) {
                         self.fire(due, &id, entry, now, rules, output);
@@ -74,6 +79,7 @@ impl Partition {
             }
         }
         self.pass(until);
+        true
     }
 
     /// When the next daily triggers come after the clock.
@@ -193,16 +199,18 @@ impl Case<'_> {
     fn ring(&mut self, partition: &Partition, pending: &Pending) {
         let Some(rule) = partition.book.rules.get(&pending.rule).cloned() else {
             let name = partition.customers.names().word(pending.rule);
-            self.gone(partition, &name, pending);
+            let verdict = "rule_gone".to_owned();
+            let change = TimerChange::Ended { verdict };
+            self.change_timer(partition, &name, pending.entry, change);
             return;
         };
-        let following = self.following(&rule, pending);
+        let following = self.following(&rule, pending.step);
         let say = Utterance {
             entry: pending.entry,
             step: pending.step,
             next: following,
         };
-        let said = match self.recheck(partition, &rule, pending) {
+        let said = match self.recheck(partition, &rule) {
             Some(verdict) => Said::Verdict(verdict),
             None => self.speak(partition, &rule, say),
         };
@@ -224,18 +232,17 @@ impl Case<'_> {
             ),
         };
         if let Some(change) = change {
-            self.change_timer(partition, &rule, pending.entry, change);
+            self.change_timer(partition, &rule.terms.name, pending.entry, change);
         }
         self.conclude(partition, &rule, pending.step, verdict);
     }
 
     /// What is due of a journey after this.
-    fn following(&self, rule: &Rule, pending: &Pending) -> Option<Next> {
+    fn following(&self, rule: &Rule, step: u32) -> Option<Next> {
         let Origin::Occasion(trigger, _) = self.origin else {
             return None;
         };
-        let from = pending.step + 1;
-        let next = policy::next_step(&rule.terms, trigger, from, self.at);
+        let next = policy::next_step(&rule.terms, trigger, (self.at, step));
         next.map(|(step, due)| Next {
             step,
             due,
@@ -244,47 +251,17 @@ impl Case<'_> {
     }
 
     /// Why it is not said after all, before the contact policy is asked.
-    fn recheck(
-        &mut self,
-        partition: &Partition,
-        rule: &Rule,
-        pending: &Pending,
-    ) -> Option<Verdict> {
+    fn recheck(&mut self, partition: &Partition, rule: &Rule) -> Option<Verdict> {
         if let Some(verdict) = self.hold(partition, rule) {
             return Some(verdict);
         }
         if self.now.saturating_sub(self.at) > rule.terms.fresh {
             return Some(Verdict::Stale);
         }
-        // The first step of a journey was asked about by `when`, at the same time.
-        if pending.step == 0 && pending.wait == Wait::Step {
-            return None;
-        }
         match self.rules.still(rule, self.moment) {
-            Ok(still) => {
-                partition.quarantine.succeeded(&rule.terms.name);
-                (!still).then_some(Verdict::Still)
-            }
+            Ok(still) => (!still).then_some(Verdict::Still),
             Err(error) => Some(self.fail(partition, rule, error)),
         }
-    }
-
-    /// The rule is no longer there: what it waited for has ended.
-    fn gone(&mut self, partition: &Partition, rule: &Arc<str>, pending: &Pending) {
-        let record = TimerRecord {
-            entry: pending.entry,
-            customer: self.id.as_str().into(),
-            rule: rule.clone(),
-            at: self.at,
-            change: TimerChange::Ended {
-                verdict: "rule_gone".to_owned(),
-            },
-            place: Place {
-                after: partition.position,
-                part: None,
-            },
-        };
-        self.output.entries.push(LogEntry::Timer(record));
     }
 }
 

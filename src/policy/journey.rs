@@ -19,22 +19,14 @@ pub fn step_due(step: &StepTime, trigger: &Occasion) -> Option<Millis> {
     (due.saturating_sub(trigger.time) <= WAIT_MAX).then_some(due)
 }
 
-/// The first step from `from` on that is due after `after`, and when. Steps in between whose time has
-/// passed are left out.
+/// The step that comes next in time after `after` (when the last one was due, and which it was), and
+/// when. Steps whose time had passed before are left out.
 #[must_use]
-pub fn next_step(
-    terms: &Terms,
-    trigger: &Occasion,
-    from: u32,
-    after: Millis,
-) -> Option<(u32, Millis)> {
-    (0..)
-        .zip(&terms.steps)
-        .skip(from as usize)
-        .find_map(|(at, step)| {
-            let due = step_due(step, trigger)?;
-            (due > after).then_some((at, due))
-        })
+pub fn next_step(terms: &Terms, trigger: &Occasion, after: (Millis, u32)) -> Option<(u32, Millis)> {
+    let due = |(at, step)| Some((step_due(step, trigger)?, at));
+    let steps = (0..).zip(&terms.steps).filter_map(due);
+    let next = steps.filter(|next| *next > after).min()?;
+    Some((next.1, next.0))
 }
 
 #[cfg(test)]
@@ -73,19 +65,38 @@ mod tests {
     #[test]
     fn steps_count_from_the_trigger_or_back_from_a_time_of_its_data() {
         let (terms, trigger) = (terms(race_day()), trigger(Some(10 * 86_400)));
-        assert_eq!(next_step(&terms, &trigger, 0, -1), Some((0, 0)));
-        assert_eq!(next_step(&terms, &trigger, 1, 0), Some((1, 9 * DAY)));
-        assert_eq!(next_step(&terms, &trigger, 2, 9 * DAY), Some((2, 10 * DAY)));
-        assert_eq!(next_step(&terms, &trigger, 3, 10 * DAY), None);
+        let next = |after| next_step(&terms, &trigger, after);
+        assert_eq!(next((-1, 0)), Some((0, 0)));
+        assert_eq!(next((0, 0)), Some((1, 9 * DAY)));
+        assert_eq!(next((9 * DAY, 1)), Some((2, 10 * DAY)));
+        assert_eq!(next((10 * DAY, 2)), None);
     }
 
     #[test]
     fn a_step_whose_time_has_passed_or_is_unknown_is_left_out() {
         let terms = terms(race_day());
         let tomorrow = trigger(Some(43_200));
-        assert_eq!(next_step(&terms, &tomorrow, 1, 0), Some((2, DAY / 2)));
-        assert_eq!(next_step(&terms, &trigger(None), 1, 0), None);
+        assert_eq!(next_step(&terms, &tomorrow, (0, 0)), Some((2, DAY / 2)));
+        assert_eq!(next_step(&terms, &trigger(None), (0, 0)), None);
         let far = trigger(Some(500 * 86_400));
-        assert_eq!(next_step(&terms, &far, 1, 0), None, "longer than is kept");
+        assert_eq!(next_step(&terms, &far, (0, 0)), None, "longer than is kept");
+    }
+
+    #[test]
+    fn steps_come_in_the_order_of_time_whatever_their_order_in_the_list() {
+        let terms = terms(vec![
+            StepTime::After(0),
+            StepTime::After(DAY),
+            StepTime::Before {
+                lead: DAY,
+                of: "race_date".into(),
+            },
+        ]);
+        // The race is 36 hours away: the reminder of the day before comes first.
+        let trigger = trigger(Some(36 * 3_600));
+        let next = |after| next_step(&terms, &trigger, after);
+        assert_eq!(next((0, 0)), Some((2, DAY / 2)));
+        assert_eq!(next((DAY / 2, 2)), Some((1, DAY)));
+        assert_eq!(next((DAY, 1)), None);
     }
 }

@@ -29,4 +29,4 @@ pub use model::{Test, TestFile};
 pub use mutation::{Fate, Mutation, score};
 pub use read::rule_of;
 pub use script::Environment;
-pub use suite::{Failure, TestResult, Workplace, read, run};
+pub use suite::{Failure, TestResult, Workplace, check, read, run};

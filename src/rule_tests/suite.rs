@@ -7,6 +7,7 @@ use super::model::{FILE_END, Test, TestFile};
 use super::play::{Found, play};
 use super::read::rule_of;
 use super::script::{Environment, Script, script};
+use crate::event::Schema;
 use crate::rules::{Diagnostic, RuleSet, Source, Sources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -63,7 +64,7 @@ pub fn read(sources: &Sources, set: &RuleSet) -> (Vec<TestFile>, Vec<Diagnostic>
     let mut faults = Vec::new();
     for source in &sources.tests {
         if set.rule(&rule_of(&source.path)).is_none() {
-            faults.push(orphan(source, set));
+            faults.push(orphan(source, sources));
             continue;
         }
         match TestFile::parse(source, set.schema()) {
@@ -74,10 +75,49 @@ pub fn read(sources: &Sources, set: &RuleSet) -> (Vec<TestFile>, Vec<Diagnostic>
     (files, faults)
 }
 
+/// Says what is wrong with the test files of a folder, without running them. `set` is what was compiled
+/// from it, if anything could be: a fault in a rule does not hide those of the tests.
+#[must_use]
+pub fn check(sources: &Sources, set: Option<&RuleSet>) -> Vec<Diagnostic> {
+    let text = sources.schema.as_ref().map_or("", |source| &*source.text);
+    let Ok(schema) = Schema::parse(text) else {
+        // Told of schema.toml itself.
+        return Vec::new();
+    };
+    let environment = Environment::default();
+    let mut faults = Vec::new();
+    for source in &sources.tests {
+        let rule = format!("{}.rhai", rule_of(&source.path));
+        if !sources.rules.iter().any(|source| *source.path == *rule) {
+            faults.push(orphan(source, sources));
+            continue;
+        }
+        let file = match TestFile::parse(source, &schema) {
+            Ok(file) => file,
+            Err(found) => {
+                faults.extend(found);
+                continue;
+            }
+        };
+        if let Some(set) = set {
+            let workplace = Workplace {
+                sources,
+                set,
+                environment: &environment,
+            };
+            let prepared = Prepared::new(&file, workplace, |_| true);
+            let scripts = prepared.tests.into_iter().map(|ready| ready.script);
+            faults.extend(scripts.filter_map(Result::err).flatten());
+        }
+    }
+    faults
+}
+
 /// A test file without a rule.
-fn orphan(source: &Source, set: &RuleSet) -> Diagnostic {
+fn orphan(source: &Source, sources: &Sources) -> Diagnostic {
     let rule = rule_of(&source.path);
-    let names = set.rules().iter().map(|rule| &*rule.terms.name);
+    let names = sources.rules.iter();
+    let names = names.map(|source| source.path.strip_suffix(".rhai").unwrap_or(&source.path));
     let hint = crate::rules::did_you_mean(&rule, names).map_or_else(
         || "put it beside its rule, by the same name, or take it out".to_owned(),
         |meant| format!("is it for `{meant}`? Then call it {meant}{FILE_END}"),

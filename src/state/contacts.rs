@@ -108,14 +108,24 @@ impl Contacts {
         self.0.drain(..drop);
     }
 
-    /// Notes an outcome, and tells of which journey.
-    pub(super) fn note(&mut self, action: &str, outcome: OutcomeKind) -> Option<DecisionId> {
-        let contact = self.get_mut(DecisionId::parse(action)?)?;
-        contact.outcomes.add(outcome);
-        Some(contact.entry)
+    pub(super) fn note(&mut self, action: &str, outcome: OutcomeKind) {
+        if let Some(contact) = DecisionId::parse(action).and_then(|id| self.get_mut(id)) {
+            contact.outcomes.add(outcome);
+        }
+    }
+
+    /// Forgets what was said in these journeys.
+    pub fn forget(&mut self, entries: &[DecisionId]) {
+        self.0.retain(|contact| !entries.contains(&contact.entry));
     }
 
     /// A contact by its decision.
+    #[must_use]
+    pub fn get(&self, id: DecisionId) -> Option<&Contact> {
+        self.0.iter().rev().find(|c| c.id == id)
+    }
+
+    /// A contact by its decision, to be changed.
     pub fn get_mut(&mut self, id: DecisionId) -> Option<&mut Contact> {
         self.0.iter_mut().rev().find(|c| c.id == id)
     }
@@ -139,14 +149,14 @@ impl Contacts {
         self.0.iter().any(|contact| contact.entry == entry)
     }
 
-    /// Whether a journey was refused, or did what it was for.
+    /// Whether a journey has come beyond its first step, was refused, or did what it was for.
     #[must_use]
     pub fn is_closed(&self, entry: DecisionId) -> bool {
-        self.0.iter().filter(|c| c.entry == entry).any(|c| {
-            c.converted
-                || c.outcomes.has(OutcomeKind::Declined)
-                || c.outcomes.has(OutcomeKind::Unsubscribed)
-        })
+        let closes = |c: &Contact| {
+            let refused = [OutcomeKind::Declined, OutcomeKind::Unsubscribed];
+            c.converted || c.step > 0 || refused.iter().any(|outcome| c.outcomes.has(*outcome))
+        };
+        self.0.iter().filter(|c| c.entry == entry).any(closes)
     }
 
     /// How often a rule spoke to triggers with an event time in `(time - window, time]`.

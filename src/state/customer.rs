@@ -6,7 +6,7 @@ use super::names::{Name, Names};
 use super::pending::Pending;
 use super::profile::Profile;
 use crate::clock::{DAY, Millis};
-use crate::event::{Event, Facts, OutcomeKind, Value};
+use crate::event::{Event, Facts, Value};
 use crate::money::Money;
 
 /// How much a journal holds.
@@ -139,13 +139,7 @@ impl Customer {
                 }
             }
             Facts::Profile(change) => self.profile.apply(change, event.time, names),
-            Facts::Outcome { outcome, action } => {
-                let journey = self.contacts.note(action, *outcome);
-                let refused = matches!(outcome, OutcomeKind::Declined | OutcomeKind::Unsubscribed);
-                if let Some(entry) = journey.filter(|_| refused) {
-                    self.end(entry);
-                }
-            }
+            Facts::Outcome { outcome, action } => self.contacts.note(action, *outcome),
             Facts::Checkout(_) | Facts::Other(_) => {}
         }
         Applied::At(at)

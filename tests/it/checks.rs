@@ -194,7 +194,7 @@ fn the_command_checks_a_folder_or_one_file_of_it() {
     );
     kit::save(at, "rules/good.rhai", &rule("till::is_large(event)"));
     assert_eq!(command(at, &[]).0, 0);
-    assert!(command(at, &[]).1.starts_with("1 rules, generation "));
+    assert!(command(at, &[]).1.starts_with("1 rule, generation "));
 
     kit::save(at, "rules/all.rhai", &rule("true"));
     let (code, text) = command(at, &["rules"]);

@@ -102,7 +102,110 @@ fn a_folder_a_rule_a_test_file_or_a_text_say_which_tests_are_meant() {
         run(&["--filter", "coffee/visit less"]),
         ["coffee/visit less is not"]
     );
-    assert!(run(&["--filter", "nothing like it"]).is_empty());
+    assert_eq!(run(&["--filter", "LESS is"]).len(), 2);
+    for arguments in [
+        &["test", "--filter", "nothing like it"][..],
+        &["test", "rules/lib"],
+    ] {
+        std::fs::create_dir_all(folder.path().join("rules/lib")).unwrap();
+        let (code, text) = onscene(folder.path(), arguments);
+        assert!(code == 1 && text.contains("no test was run"), "{text}");
+    }
+}
+
+#[test]
+fn check_and_test_take_the_same_paths_from_wherever_one_stands() {
+    let folder = rules();
+    let rules = folder.path().join("rules");
+    let visit = RULE.replace("merchant.checkout", "till.paid");
+    kit::save(&rules, "coffee/visit.rhai", &visit);
+    kit::save(
+        &rules,
+        "coffee/visit.test.toml",
+        &TESTS.replace("merchant.checkout", "till.paid"),
+    );
+    // The type is declared above of where the command is pointed at.
+    let schema = "[events.\"till.paid\"]\namount = \"money\"\nstage = \"text\"\ncurrency = \"text\"\nmerchant = \"list\"\n";
+    kit::save(&rules, "schema.toml", schema);
+    let tests = "[events.paid]\ntype = \"till.paid\"\ndata = { amount = \"100\", currency = \"CNY\" }\n[[test]]\nname = \"a hundred is enough\"\nevent = \"paid\"\nexpect = \"sent\"\n";
+    kit::save(&rules, "coffee/visit.test.toml", tests);
+    for (from, paths) in [
+        (
+            "",
+            &[
+                "rules",
+                "rules/coffee",
+                "rules/coffee/visit.rhai",
+                "./rules/coffee/visit.test.toml",
+            ][..],
+        ),
+        (
+            "rules",
+            &[".", "coffee", "coffee/visit.rhai", "coffee/visit.test.toml"],
+        ),
+        (
+            "rules/coffee",
+            &[".", "visit.rhai", "visit.test.toml", "..", "../coffee"],
+        ),
+    ] {
+        for path in paths {
+            for command in ["check", "test"] {
+                let (code, text) = onscene(&folder.path().join(from), &[command, path]);
+                assert_eq!(code, 0, "{from}: {command} {path}: {text}");
+                assert!(
+                    !text.contains("untested") || ["rules", ".", ".."].contains(path),
+                    "{text}"
+                );
+            }
+        }
+    }
+    let (_, text) = onscene(folder.path(), &["check", "rules/coffee"]);
+    assert!(text.contains("1 rule, generation"), "{text}");
+}
+
+#[test]
+fn check_reads_test_files_and_refuses_to_call_sound_what_it_does_not_read() {
+    let folder = rules();
+    let rules = folder.path().join("rules");
+    let fails = |arguments: &[&str], said: &str| {
+        let (code, text) = onscene(folder.path(), arguments);
+        assert_eq!(code, 1, "{text}");
+        assert!(text.contains(said), "{said} is not in:\n{text}");
+        text
+    };
+    let faulty = TESTS.replace("expect = \"sent\"", "expcet = \"sent\"");
+    kit::save(&rules, "coffee/visit.test.toml", &faulty);
+    for path in ["rules", "rules/coffee", "rules/coffee/visit.test.toml"] {
+        fails(&["check", path], "did you mean `expect`?");
+    }
+    let (code, text) = onscene(folder.path(), &["check", "rules/coffee/visit.rhai"]);
+    assert!(code == 0 && !text.contains("expcet"), "{text}");
+    // Also what only the rule beside it can tell, and while another rule is broken.
+    let drawn = TESTS.replace("event = \"paid\"", "event = \"paid\"\nvariant = \"rich\"");
+    kit::save(&rules, "coffee/visit.test.toml", &drawn);
+    fails(&["check"], "the rule has no variant \"rich\"");
+    kit::save(&rules, "coffee/visit.test.toml", &faulty);
+    kit::save(
+        &rules,
+        "untested.rhai",
+        &RULE.replace("channels", "chanels"),
+    );
+    fails(&["check"], "did you mean `expect`?");
+    // A schema that cannot be read leaves nothing to be sure of.
+    kit::save(&rules, "schema.toml", "[atributes]\n");
+    fails(&["check", "rules/coffee/visit.rhai"], "schema.toml");
+    kit::save(folder.path(), "history.ndjson", "{}");
+    fails(
+        &["check", "history.ndjson"],
+        "neither a rule nor a test file",
+    );
+    fails(
+        &["test", "history.ndjson"],
+        "neither a rule nor a test file",
+    );
+    std::fs::create_dir(folder.path().join("empty")).unwrap();
+    fails(&["check", "empty"], "there is nothing to check in empty");
+    fails(&["test", "empty"], "no test was run");
 }
 
 #[test]

@@ -56,6 +56,11 @@ impl Printer {
         for rule in &outcome.untested {
             println!("warning: {rule} has no tests: write them to {rule}.test.toml");
         }
+        if outcome.tests.is_empty() && outcome.faults.is_empty() {
+            println!(
+                "error: no test was run: there is none where you point, or none whose name has the text of --filter"
+            );
+        }
         gaps(outcome);
         println!("{}", "─".repeat(12));
         measures(outcome);

@@ -1,9 +1,11 @@
 //! What a worker does between events: fire what is due, and take broadcasts to their customers.
 
 use super::{EngineError, Worker};
-use crate::clock::now_ms;
+use crate::clock::{Millis, now_ms};
 use crate::partition::Output;
 
+/// Timers that are fired before what they led to is committed, and events get their turn.
+const TIMERS_MAX: usize = 512;
 /// Customers of a broadcast that are surveyed or served before events get their turn.
 const SWEEP_CUSTOMERS_MAX: usize = 512;
 
@@ -15,11 +17,34 @@ impl Worker {
             // Something was stored that has not come yet; its own store time will move the clock.
             return Ok(());
         }
+        // What is left over is still due, so the next mark comes at once.
+        self.fire(mark.at).await?;
+        self.look_ahead();
+        Ok(())
+    }
+
+    /// Fires what must be fired before events that were stored at `until`, a slice at a time, so that
+    /// many that are due at once need no more memory than few.
+    pub(super) async fn fire_before(&mut self, until: Millis) -> Result<(), EngineError> {
+        while !self.fire(until).await? {
+            tokio::task::yield_now().await;
+        }
+        Ok(())
+    }
+
+    async fn fire(&mut self, until: Millis) -> Result<bool, EngineError> {
         let rules = self.shared.registry.live();
-        let output = self.partition.advance(mark.at, now_ms(), &rules);
-        let due = self.partition.next_due(&rules);
+        let (output, all) = self
+            .partition
+            .advance_some(until, TIMERS_MAX, now_ms(), &rules);
+        self.finish(output).await?;
+        Ok(all)
+    }
+
+    /// Tells when something is due next, as far as the live rules say.
+    pub(super) fn look_ahead(&mut self) {
+        let due = self.partition.next_due(&self.shared.registry.live());
         self.shared.dues.set(self.chain.partition(), due);
-        self.finish(output).await
     }
 
     /// Takes the broadcast that was begun first a slice further.
@@ -34,8 +59,7 @@ impl Worker {
             // If this partition was the last, the answer is there.
             self.take_grant();
         }
-        let due = self.partition.next_due(&rules);
-        self.shared.dues.set(self.chain.partition(), due);
+        self.look_ahead();
         self.finish(output).await
     }
 

@@ -74,6 +74,8 @@ pub(super) struct Worker {
     /// The generation that decided last.
     generation: Arc<str>,
     watermark: watch::Receiver<Watermark>,
+    /// Changes when other rules go live.
+    generations: watch::Receiver<u64>,
     /// Changes when scarce budgets were shared out.
     settled: watch::Receiver<u64>,
     /// The broadcast whose demands were handed in.
@@ -104,6 +106,7 @@ impl Worker {
             done: recovery.through(),
             written: recovery.through(),
             watermark: shared.watermark.clone(),
+            generations: shared.registry.generations(),
             settled: shared.allotments.watch(),
             asking: None,
             shared,
@@ -137,6 +140,10 @@ impl Worker {
                     self.advance().await?;
                     continue;
                 }
+                Ok(()) = self.generations.changed(), if self.caught_up => {
+                    self.look_ahead();
+                    continue;
+                }
                 Ok(()) = self.settled.changed(), if self.asking.is_some() => {
                     self.take_grant();
                     continue;
@@ -148,6 +155,7 @@ impl Worker {
             };
             self.batch(&batch).await?;
             self.progress();
+            self.take_grant();
             if self.caught_up && self.partition.is_sweeping() {
                 self.sweep().await?;
             }
@@ -175,9 +183,8 @@ impl Worker {
             self.caught_up = true;
             // The events that the rest of the log answers are no longer kept.
             self.recovery.finish(&mut self.partition);
-            let due = self.partition.next_due(&self.shared.registry.live());
-            self.shared.dues.set(self.chain.partition(), due);
             metrics.partitions_ready.inc();
+            self.look_ahead();
             tracing::debug!(partition = self.chain.partition(), "caught up");
         }
     }
@@ -193,8 +200,15 @@ impl Worker {
         let mut entries = Vec::new();
         for events in batch.chunks(STEP_EVENTS_MAX) {
             let (inputs, mut refused) = self.decode(events, &rules);
+            let new = &inputs[self.fold(&inputs)..];
+            if let Some(first) = new.first()
+                && self.partition.is_due(first.stored_at)
+            {
+                self.commit(&std::mem::take(&mut entries)).await?;
+                self.fire_before(first.stored_at).await?;
+            }
             let started = monotonic_now();
-            let mut output = self.step(&inputs, &rules);
+            let mut output = self.partition.step(new, now_ms(), &rules);
             self.shared
                 .metrics
                 .step_seconds
@@ -210,8 +224,7 @@ impl Worker {
             }
         }
         self.commit(&entries).await?;
-        let due = self.partition.next_due(&rules);
-        self.shared.dues.set(self.chain.partition(), due);
+        self.look_ahead();
         if let Some(last) = batch.last() {
             // What was decided before this start is read again, and done all the same.
             self.done = self.done.max(last.sequence);
@@ -266,21 +279,17 @@ impl Worker {
         (inputs, refused)
     }
 
-    /// Folds what was decided before, and decides the rest.
-    fn step(&mut self, inputs: &[Input], rules: &RuleSet) -> Output {
+    /// Folds what was decided before; returns how many inputs that were.
+    fn fold(&mut self, inputs: &[Input]) -> usize {
         let decided = inputs.partition_point(|i| i.sequence <= self.recovery.through());
-        let (old, new) = inputs.split_at(decided);
-        for input in old {
+        for input in &inputs[..decided] {
             self.recovery.before(input.sequence, &mut self.partition);
             self.partition.fold(input);
         }
-        match new.first() {
-            None => Output::default(),
-            Some(first) => {
-                self.recovery.before(first.sequence, &mut self.partition);
-                self.partition.step(new, now_ms(), rules)
-            }
+        if let Some(first) = inputs.get(decided) {
+            self.recovery.before(first.sequence, &mut self.partition);
         }
+        decided
     }
 
     /// Keeps refused events.

@@ -3,6 +3,7 @@
 
 mod absence;
 mod daily;
+mod halfway;
 mod journey;
 mod quiet;
 mod recovery;
