@@ -184,11 +184,11 @@ fn slip(text: &str, at: usize, error: &ParseErrorType) -> Option<Slip> {
         ParseErrorType::PropertyExpected => decimal_comma(text, at),
         _ => sign(text, at)
             .or_else(|| quotes::inner_quote(text, at))
-            .or_else(|| needless(text, at))
             .or_else(|| operator(text, at))
             .or_else(|| single_equals(text, at))
             .or_else(|| semicolon(text, at, error))
             .or_else(|| unclosed(text))
+            .or_else(|| needless(text))
             .or_else(|| joined(text, at, error)),
     }
 }

@@ -131,12 +131,19 @@ fn step(item: &Map, on: &[Arc<str>], schema: &Schema) -> Result<StepTime, (Strin
         return Err(fault(&format!("has no field `{name}`"), STEPS_EXAMPLE));
     }
     match (text("after"), text("before"), text("of")) {
-        (Some(after), None, None) => length(&after)
-            .map(StepTime::After)
-            .ok_or_else(|| fault(&format!("has the `after` \"{after}\""), STEPS_EXAMPLE)),
+        (Some(after), None, None) => length(&after).map(StepTime::After).ok_or_else(|| {
+            fault(
+                &format!("says no length of time in `after`: \"{after}\""),
+                STEPS_EXAMPLE,
+            )
+        }),
         (None, Some(before), Some(of)) => {
-            let lead = length(&before)
-                .ok_or_else(|| fault(&format!("has the `before` \"{before}\""), STEPS_EXAMPLE))?;
+            let lead = length(&before).ok_or_else(|| {
+                fault(
+                    &format!("says no length of time in `before`: \"{before}\""),
+                    STEPS_EXAMPLE,
+                )
+            })?;
             let is_time = |kind: &Arc<str>| {
                 let declared = schema.event_type(kind);
                 let mut fields = declared.into_iter().flat_map(|declared| &declared.fields);

@@ -121,16 +121,18 @@ impl Said<'_, '_, '_> {
                 }),
             };
             let span = self.walker.span(value);
+            let label = format!("this is {}", found.name());
+            if key == "value" {
+                // It is carried as it is, so it may be meant.
+                let message = format!("`value` is {}, which is not counted", found.name());
+                let fault = Fault::new("value-not-counted", message, label, hint);
+                self.walker.warning(span, fault);
+                continue;
+            }
             let wanted = if key == "code" { "text" } else { "a number" };
-            self.walker.error(
-                span,
-                Fault::new(
-                    "wrong-type",
-                    format!("`{key}` must be {wanted}, but this is {}", found.name()),
-                    format!("this is {}", found.name()),
-                    hint,
-                ),
-            );
+            let message = format!("`{key}` must be {wanted}, but this is {}", found.name());
+            let fault = Fault::new("wrong-type", message, label, hint);
+            self.walker.error(span, fault);
         }
     }
 }

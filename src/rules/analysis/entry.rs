@@ -76,15 +76,12 @@ pub(super) fn rule<'r, 'a>(
             "when" => condition = condition::check(&mut walker, rule, function),
             "action" => action::check(&mut walker, rule, function),
             "score" => {}
-            "still" => {
-                condition::check(&mut walker, rule, function);
-                lookback::check(rule, function, findings);
-            }
             _ => {
                 condition::check(&mut walker, rule, function);
             }
         }
     }
+    lookback::check(rule, findings);
     unused_functions(file, &ENTRIES, findings, calls, false);
     condition
 }

@@ -1,7 +1,6 @@
 //! Whether `still` looks back as far as the rule waited.
 
 use super::RuleView;
-use super::file::FunctionView;
 use super::findings::{Fault, Findings};
 use crate::clock::Millis;
 use crate::rules::catalogue::{CUSTOMER_FUNCTIONS, Parameter};
@@ -9,8 +8,9 @@ use crate::state::Window;
 use rhai::{ASTNode, Expr};
 
 /// Looks for windows in `still` that are shorter than the rule's `delay`.
-pub(super) fn check(rule: &RuleView<'_>, still: &FunctionView, findings: &mut Findings) {
-    let Some(delay) = rule.terms.as_ref().and_then(|terms| terms.delay) else {
+pub(super) fn check(rule: &RuleView<'_>, findings: &mut Findings) {
+    let delay = rule.terms.as_ref().and_then(|terms| terms.delay);
+    let Some((delay, still)) = delay.zip(rule.file.function("still")) else {
         return;
     };
     let mut short = Vec::new();

@@ -187,11 +187,8 @@ impl Walker<'_, '_> {
                 b.name()
             )
         };
-        let hint = match (name, right) {
-            ("==", Expr::Array(..)) => format!("write `{l} in {r}`"),
-            ("!=", Expr::Array(..)) => format!("write `!({l} in {r})`"),
-            _ => self.comparable((left, a, &l), (right, b, &r)),
-        };
+        let hint = in_list(name, &l, right, &r)
+            .unwrap_or_else(|| self.comparable((left, a, &l), (right, b, &r)));
         let span = self.span(expr);
         self.error(span, Fault::new("wrong-type", message, outcome, hint));
     }
@@ -355,6 +352,15 @@ impl Walker<'_, '_> {
                 hint,
             ),
         );
+    }
+}
+
+/// `x == ["a", "b"]` where `in` is meant.
+fn in_list(name: &str, left: &str, right: &Expr, list: &str) -> Option<String> {
+    match (name, right) {
+        ("==", Expr::Array(..)) => Some(format!("write `{left} in {list}`")),
+        ("!=", Expr::Array(..)) => Some(format!("write `!({left} in {list})`")),
+        _ => None,
     }
 }
 

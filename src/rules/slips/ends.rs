@@ -65,13 +65,43 @@ fn line_before(text: &str, at: usize) -> Option<(usize, usize)> {
     }
 }
 
-/// The bracket that is not closed: one whose place is taken by another kind's closing one, else the innermost
-/// that is open at the end.
+/// The bracket that is not closed: one whose place is taken by another kind's closing one, else one whose
+/// closing one stands further left than its line, else the innermost that is open at the end.
 pub(super) fn unclosed(text: &str) -> Option<Slip> {
+    let Brackets::Open(at, bracket) = brackets(text) else {
+        return None;
+    };
+    Some(Slip {
+        at: at..at + 1,
+        message: format!("the bracket `{bracket}` that opens here is never closed"),
+        hint: format!("write `{}` where it ends", closing(bracket)),
+    })
+}
+
+/// A closing bracket of which none is open.
+pub(super) fn needless(text: &str) -> Option<Slip> {
+    let Brackets::Needless(at, bracket) = brackets(text) else {
+        return None;
+    };
+    Some(Slip {
+        at: at..at + 1,
+        message: format!("the bracket `{bracket}` closes nothing"),
+        hint: "take it out, or one of those before it: more are closed than opened".to_owned(),
+    })
+}
+
+/// How the brackets of a text fit.
+enum Brackets {
+    Balanced,
+    Open(usize, char),
+    Needless(usize, char),
+}
+
+fn brackets(text: &str) -> Brackets {
     let mut open: Vec<(usize, char)> = Vec::new();
     let mut quote = None;
     let mut chars = text.char_indices();
-    let mut never = None;
+    let mut suspect = None;
     while let Some((at, c)) = chars.next() {
         match (quote, c) {
             (Some('/'), '\n') => quote = None,
@@ -85,21 +115,33 @@ pub(super) fn unclosed(text: &str) -> Option<Slip> {
             (None, '/') if text[at..].starts_with("//") => quote = Some('/'),
             (None, '(' | '[' | '{') => open.push((at, c)),
             (None, ')' | ']' | '}') => {
-                let opened = open.pop()?;
+                let Some(opened) = open.pop() else {
+                    return Brackets::Needless(at, c);
+                };
                 if closing(opened.1) != c {
-                    never = Some(opened);
-                    break;
+                    return Brackets::Open(opened.0, opened.1);
+                }
+                if indent(text, at) < indent(text, opened.0) {
+                    suspect = suspect.or(Some(opened));
                 }
             }
             _ => {}
         }
     }
-    let (at, bracket) = never.or_else(|| open.pop())?;
-    Some(Slip {
-        at: at..at + 1,
-        message: format!("the bracket `{bracket}` that opens here is never closed"),
-        hint: format!("write `{}` where it ends", closing(bracket)),
-    })
+    match open.pop() {
+        None => Brackets::Balanced,
+        Some(last) => {
+            let (at, bracket) = suspect.unwrap_or(last);
+            Brackets::Open(at, bracket)
+        }
+    }
+}
+
+/// How far a place's line is indented.
+fn indent(text: &str, at: usize) -> usize {
+    let start = text[..at].rfind('\n').map_or(0, |at| at + 1);
+    let line = &text[start..];
+    line.len() - line.trim_start_matches([' ', '\t']).len()
 }
 
 fn closing(bracket: char) -> char {
@@ -108,16 +150,4 @@ fn closing(bracket: char) -> char {
         '[' => ']',
         _ => '}',
     }
-}
-
-/// A closing bracket of which none is open.
-pub(super) fn needless(text: &str, at: usize) -> Option<Slip> {
-    let bracket = text[at..].chars().next()?;
-    let closes = [')', ']', '}'].contains(&bracket);
-    (closes && unclosed(text).is_none()).then(|| Slip {
-        at: at..at + 1,
-        message: format!("the bracket `{bracket}` closes nothing"),
-        hint: "take it out, or one of those before it: there are more closing than opening ones"
-            .to_owned(),
-    })
 }
