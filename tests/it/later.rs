@@ -193,15 +193,19 @@ fn first_in_order(count: usize, budget: usize) -> BTreeSet<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broadcast_spends_its_budget_to_the_last_on_the_same_customers_through_kills() {
-    let (count, budget) = (8_000, 1_500);
+    let (count, budget) = (200_000, 5_000);
     let (nats, rules, mut engine) = stadium(count, budget).await;
     let publisher = EventPublisher::new(&nats.connect().await, 64);
     goal(&publisher).await;
     // Events of single customers go on meanwhile, and the engine is killed twice in the midst of it.
     for round in 0..2 {
         kit::publish(&publisher, &format!("e{round}"), "C1").await;
-        kit::wait_actions(&nats.url(), 1 + round * budget / 3).await;
+        let before = kit::wait_actions(&nats.url(), 1 + round * budget / 3).await;
         engine.kill();
+        println!(
+            "killed when {} of {budget} had been sent",
+            told(&before).len()
+        );
         engine = Engine::start(&nats.url(), rules.path());
     }
     let actions = kit::wait_actions(&nats.url(), budget + 2).await;
