@@ -87,12 +87,6 @@ impl Recovery {
         })
     }
 
-    /// How many entries wait to be merged.
-    #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.entries.len()
-    }
-
     /// Folds the entries that came before the event with this sequence. Call it before the event is
     /// applied.
     pub fn before(&mut self, sequence: u64, partition: &mut Partition) {

@@ -107,12 +107,6 @@ impl Partition {
         self.ledger = ledger;
     }
 
-    /// What budgets have spent.
-    #[must_use]
-    pub fn ledger(&self) -> &Arc<Ledger> {
-        &self.ledger
-    }
-
     fn zone_of(&self, customer: &Customer) -> TimeZone {
         self.zone(customer.profile.time_zone())
     }
