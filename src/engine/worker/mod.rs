@@ -206,6 +206,7 @@ impl<B: Broker> Worker<B> {
             let (inputs, mut refused) = self.decode(events, &rules);
             let new = &inputs[self.fold(&inputs)..];
             if let Some(first) = new.first()
+                && first.already == 0
                 && self.partition.is_due(first.stored_at)
             {
                 self.commit(&std::mem::take(&mut entries)).await?;
