@@ -1,5 +1,6 @@
 //! Where the demands of all partitions on scarce budgets meet, a broadcast at a time.
 
+use super::listeners::Listeners;
 use crate::policy::{self, Demand};
 use crate::state::Ledger;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -14,7 +15,7 @@ pub(super) struct Allotments {
     partitions: usize,
     gatherings: Mutex<Gatherings>,
     /// Changes whenever something was shared out.
-    settled: watch::Sender<u64>,
+    settled: Listeners<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -24,6 +25,8 @@ struct Gatherings {
     /// Partitions that will never ask for a broadcast: they were done with it before this start, or
     /// could not read it.
     absent: HashSet<(u64, u16)>,
+    /// How often something was shared out.
+    settled: u64,
 }
 
 impl Allotments {
@@ -33,12 +36,12 @@ impl Allotments {
             ledger,
             partitions,
             gatherings: Mutex::default(),
-            settled: watch::Sender::new(0),
+            settled: Listeners::new(0),
         }
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
-        self.settled.subscribe()
+        self.settled.listen()
     }
 
     /// Notes that a partition has no demands for a broadcast and never will.
@@ -85,7 +88,8 @@ impl Allotments {
             let own = granted.by_ref().take(size).collect();
             gatherings.granted.insert((broadcast, partition), own);
         }
-        self.settled.send_modify(|count| *count += 1);
+        gatherings.settled += 1;
+        self.settled.tell(gatherings.settled);
     }
 
     fn lock(&self) -> MutexGuard<'_, Gatherings> {

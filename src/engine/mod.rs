@@ -3,6 +3,7 @@
 mod allotments;
 mod assembly;
 mod broker;
+mod listeners;
 mod watermark;
 mod worker;
 

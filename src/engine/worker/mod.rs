@@ -7,6 +7,7 @@ mod write;
 use super::EngineError;
 use super::allotments::Allotments;
 use super::broker::{Broker, Events as _};
+use super::listeners::Listeners;
 use super::watermark::{Dues, Watermark};
 use crate::action::Decision;
 use crate::clock::{Clock, monotonic_now};
@@ -58,7 +59,7 @@ pub(super) struct Shared<B> {
     pub(super) quarantine: Arc<Quarantine>,
     pub(super) allotments: Arc<Allotments>,
     pub(super) dues: Arc<Dues>,
-    pub(super) watermark: watch::Receiver<Watermark>,
+    pub(super) watermark: Arc<Listeners<Watermark>>,
 }
 
 /// The owner of one partition.
@@ -109,7 +110,7 @@ impl<B: Broker> Worker<B> {
             generation: shared.registry.live().generation().clone(),
             done: recovery.through(),
             written: recovery.through(),
-            watermark: shared.watermark.clone(),
+            watermark: shared.watermark.listen(),
             generations: shared.registry.generations(),
             settled: shared.allotments.watch(),
             asking: None,
@@ -286,7 +287,10 @@ impl<B: Broker> Worker<B> {
 
     /// Folds what was decided before; returns how many inputs that were.
     fn fold(&mut self, inputs: &[Input]) -> usize {
-        let decided = inputs.partition_point(|i| i.sequence <= self.recovery.through());
+        let through = self.recovery.through();
+        // Not by halves: a reader that begins anew may repeat some that it handed out, so they need not be in order.
+        let new = inputs.iter().position(|input| input.sequence > through);
+        let decided = new.unwrap_or(inputs.len());
         for input in &inputs[..decided] {
             self.recovery.before(input.sequence, &mut self.partition);
             self.partition.fold(input);
