@@ -4,6 +4,8 @@ mod allotments;
 mod assembly;
 mod broker;
 mod listeners;
+#[cfg(test)]
+mod simulation;
 mod watermark;
 mod worker;
 
