@@ -1,6 +1,7 @@
 //! What the engine knows, in memory. Of each customer: profile, balances, contacts, what waits, and the
 //! journal over which every window is a query. Of each rule: what its budget has spent.
 
+mod codec;
 mod contacts;
 mod customer;
 mod customers;
@@ -11,6 +12,7 @@ mod pending;
 mod profile;
 mod window;
 
+pub use codec::{CODEC_VERSION, CodecError, CustomerDecoder, CustomerEncoder};
 pub use contacts::{Contact, Contacts, DecisionId, Outcomes};
 pub use customer::{Applied, Customer, JournalLimits};
 pub use customers::Customers;
