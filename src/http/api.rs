@@ -3,9 +3,8 @@
 use super::server::Sources;
 use crate::action::Verdict;
 use crate::clock::format_rfc3339;
-use crate::event::OutcomeKind;
 use crate::rules::Rule;
-use crate::state::{Attribute, Customer, EntryPhase, Names};
+use crate::state::{Attribute, Customer, EntryPhase, EntryRef, Name, Names};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -86,7 +85,7 @@ pub(super) async fn customer(State(sources): State<Sources>, Path(id): Path<Stri
 fn state(id: &str, customer: &Customer, names: &Names) -> Value {
     let profile = &customer.profile;
     let word = |name| names.word(name).to_string();
-    let flags = |items: &mut dyn Iterator<Item = (crate::state::Name, bool)>| -> Map<_, _> {
+    let flags = |items: &mut dyn Iterator<Item = (Name, bool)>| -> Map<_, _> {
         items
             .map(|(name, flag)| (word(name), flag.into()))
             .collect()
@@ -100,7 +99,7 @@ fn state(id: &str, customer: &Customer, names: &Names) -> Value {
         .map(|(name, balance)| (word(name), balance.to_string().into()))
         .collect();
     let entries = customer.journal.entries();
-    let shown = &entries[entries.len().saturating_sub(ENTRIES_SHOWN_MAX)..];
+    let shown = entries.iter().rev().take(ENTRIES_SHOWN_MAX);
     json!({
         "id": id,
         "first_seen": format_rfc3339(customer.first_seen),
@@ -117,7 +116,7 @@ fn state(id: &str, customer: &Customer, names: &Names) -> Value {
         "journal": {
             "entries": entries.len(),
             "trimmed_until": customer.journal.trimmed_until().map(format_rfc3339),
-            "newest": shown.iter().rev().map(|e| entry(e, names)).collect::<Vec<_>>(),
+            "newest": shown.map(|e| entry(e, names)).collect::<Vec<_>>(),
         },
         "pending": customer.pending.iter().map(|p| json!({
             "rule": word(p.rule),
@@ -136,9 +135,7 @@ fn state(id: &str, customer: &Customer, names: &Names) -> Value {
             "at": format_rfc3339(c.at),
             "code": c.code.map(word),
             "holdout": c.holdout,
-            "outcomes": OutcomeKind::WORDS.iter()
-                .filter(|word| OutcomeKind::from_word(word).is_some_and(|o| c.outcomes.has(o)))
-                .collect::<Vec<_>>(),
+            "outcomes": c.outcomes.words().collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     })
 }
@@ -152,22 +149,23 @@ fn attribute(value: &Attribute) -> Value {
     }
 }
 
-fn entry(entry: &crate::state::Entry, names: &Names) -> Value {
-    let word = |name: Option<crate::state::Name>| name.map(|name| names.word(name).to_string());
-    let (phase, means) = match entry.phase {
+fn entry(entry: EntryRef<'_>, names: &Names) -> Value {
+    let word = |name: Option<Name>| name.map(|name| names.text(name));
+    let shape = names.shape(entry.shape());
+    let (phase, means) = match shape.phase {
         EntryPhase::Checkout(stage, _) => (Some(stage.word()), "tender"),
         EntryPhase::Movement(direction) => (Some(direction.word()), "purpose"),
         EntryPhase::AtMerchant | EntryPhase::Other => (None, "means"),
     };
     json!({
-        "time": format_rfc3339(entry.time),
-        "type": names.word(entry.kind).to_string(),
+        "time": format_rfc3339(entry.time()),
+        "type": names.text(shape.kind),
         "phase": phase,
-        "amount": entry.amount.to_string(),
-        "category": word(entry.category),
-        "merchant": word(entry.merchant()),
-        "counterparty": word(entry.counterparty()),
-        "channel": word(entry.channel),
-        means: word(entry.means),
+        "amount": entry.amount().to_string(),
+        "category": word(shape.category),
+        "merchant": word(shape.merchant()),
+        "counterparty": word(shape.counterparty()),
+        "channel": word(shape.channel),
+        means: word(shape.means),
     })
 }

@@ -57,7 +57,7 @@ pub struct Remembered {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<Box<str>>,
     /// Its data as JSON in which decimals keep their point.
-    data: Box<str>,
+    pub(super) data: Box<str>,
 }
 
 impl Remembered {
