@@ -4,7 +4,8 @@ use super::server::Sources;
 use crate::action::Verdict;
 use crate::clock::format_rfc3339;
 use crate::rules::Rule;
-use crate::state::{Attribute, Customer, EntryPhase, EntryRef, Name, Names};
+use crate::state::export::entry_json;
+use crate::state::{Attribute, Customer, Name, Names};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -116,7 +117,7 @@ fn state(id: &str, customer: &Customer, names: &Names) -> Value {
         "journal": {
             "entries": entries.len(),
             "trimmed_until": customer.journal.trimmed_until().map(format_rfc3339),
-            "newest": shown.map(|e| entry(e, names)).collect::<Vec<_>>(),
+            "newest": shown.map(|e| entry_json(e, names)).collect::<Vec<_>>(),
         },
         "pending": customer.pending.iter().map(|p| json!({
             "rule": word(p.rule),
@@ -147,25 +148,4 @@ fn attribute(value: &Attribute) -> Value {
         Attribute::Decimal(d) => d.normalize().to_string().into(),
         Attribute::Text(text) => text.to_string().into(),
     }
-}
-
-fn entry(entry: EntryRef<'_>, names: &Names) -> Value {
-    let word = |name: Option<Name>| name.map(|name| names.text(name));
-    let shape = names.shape(entry.shape());
-    let (phase, means) = match shape.phase {
-        EntryPhase::Checkout(stage, _) => (Some(stage.word()), "tender"),
-        EntryPhase::Movement(direction) => (Some(direction.word()), "purpose"),
-        EntryPhase::AtMerchant | EntryPhase::Other => (None, "means"),
-    };
-    json!({
-        "time": format_rfc3339(entry.time()),
-        "type": names.text(shape.kind),
-        "phase": phase,
-        "amount": entry.amount().to_string(),
-        "category": word(shape.category),
-        "merchant": word(shape.merchant()),
-        "counterparty": word(shape.counterparty()),
-        "channel": word(shape.channel),
-        means: word(shape.means),
-    })
 }

@@ -1,9 +1,11 @@
 //! What the engine knows, in memory. Of each customer: profile, balances, contacts, what waits, and the
 //! journal over which every window is a query. Of each rule: what its budget has spent.
 
+mod codec;
 mod contacts;
 mod customer;
 mod customers;
+pub mod export;
 mod journal;
 mod ledger;
 mod list;
@@ -14,6 +16,7 @@ mod shape;
 mod table;
 mod window;
 
+pub use codec::{CODEC_VERSION, CodecError, CustomerDecoder, CustomerEncoder};
 pub use contacts::{Contact, Contacts, DecisionId, Outcomes};
 pub use customer::{Applied, Customer, JournalLimits};
 pub use customers::Customers;

@@ -20,6 +20,9 @@ pub enum Wait {
 }
 
 impl Wait {
+    /// All of them. A checkpoint refers to them by their places.
+    pub(super) const ALL: [Self; 3] = [Self::Delay, Self::Step, Self::QuietHours];
+
     /// The word in the log.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -33,9 +36,7 @@ impl Wait {
     /// The value of a word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Delay, Self::Step, Self::QuietHours]
-            .into_iter()
-            .find(|wait| wait.word() == word)
+        Self::ALL.into_iter().find(|wait| wait.word() == word)
     }
 }
 
