@@ -18,8 +18,8 @@ use serde_json::{Map, Value, json};
 /// Words stand in full, times are RFC 3339 in UTC with milliseconds, amounts of money are decimals as
 /// text, ids of decisions and fingerprints of events are hexadecimal. Items are sorted by name, contacts
 /// by policy time, what waits by its entry; journal entries come in their order, which is that of event
-/// time and, within one time, of arrival. So two customers are in the same state exactly if their exports
-/// are the same bytes.
+/// time and, within one time, of arrival. So exports are the same bytes exactly if what they tell is the
+/// same, whichever numbers words have and in whichever order items came.
 #[must_use]
 pub fn customer_json(id: &CustomerId, customer: &Customer, names: &Names) -> Value {
     let entries = customer.journal.entries().iter();

@@ -1,5 +1,9 @@
 //! What the engine knows, in memory. Of each customer: profile, balances, contacts, what waits, and the
 //! journal over which every window is a query. Of each rule: what its budget has spent.
+//!
+//! There may be ten million customers, so what they share (words, shapes of journal entries) is kept once
+//! under a number, and what a customer does not have takes no room. [`CustomerEncoder`] and
+//! [`CustomerDecoder`] turn customers into bytes and back, [`export`] into JSON for people.
 
 mod codec;
 mod contacts;
