@@ -262,3 +262,101 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Checkpoint
     let part = part.and_then(|part| part.try_into().ok());
     part.ok_or(CheckpointError::CutOff(bytes.len()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::partitioning::CustomerId;
+    use crate::state::{Customer, Customers, JournalLimits};
+    use jiff::tz::TimeZone;
+    use std::sync::Arc;
+
+    fn partition() -> Partition {
+        Partition::new(
+            Arc::new(Customers::default()),
+            JournalLimits::default(),
+            TimeZone::UTC,
+        )
+    }
+
+    fn cut(rest: Rest) -> Cut {
+        Cut {
+            partition: 3,
+            partitions: 16,
+            through: 1_000,
+            log: 70,
+            log_id: "x".to_owned(),
+            taken_at: 5,
+            version: "0.1.0".to_owned(),
+            rest,
+        }
+    }
+
+    /// A whole file of a few customers, in two blocks.
+    fn file() -> Vec<u8> {
+        let mut partition = partition();
+        for number in 0..5 {
+            let id = CustomerId::new(&format!("C{number}")).unwrap();
+            partition.adopt(id, Customer::new(number));
+        }
+        let mut bytes = head(&cut(partition.begin_cut()));
+        let mut is_last = false;
+        while !is_last {
+            is_last = partition.write_cut(3);
+            bytes.extend(block(&partition.take_cut(1).unwrap()));
+        }
+        let end = end(partition.end_cut(), bytes.len() as u64);
+        bytes.extend(end);
+        bytes
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let checkpoint = Checkpoint::check(file()).unwrap();
+        assert_eq!((checkpoint.customers(), checkpoint.cut().log), (5, 70));
+        let mut restored = partition();
+        checkpoint.restore(&mut restored).unwrap();
+        assert_eq!(restored.begin_cut(), checkpoint.cut().rest);
+        restored.write_cut(usize::MAX);
+        assert_eq!(restored.end_cut(), 5);
+    }
+
+    /// Whichever bit of whichever byte is flipped, it is not taken for a checkpoint.
+    #[test]
+    fn every_flipped_bit_is_noticed() {
+        let whole = file();
+        for at in 0..whole.len() {
+            for bit in 0..8 {
+                let mut damaged = whole.clone();
+                damaged[at] ^= 1 << bit;
+                assert!(Checkpoint::check(damaged).is_err(), "byte {at}, bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_or_goes_on_is_noticed() {
+        let whole = file();
+        for length in 0..whole.len() {
+            assert!(Checkpoint::check(whole[..length].to_vec()).is_err());
+        }
+        let mut longer = whole.clone();
+        longer.push(0);
+        assert_eq!(Checkpoint::check(longer).unwrap_err(), CheckpointError::End);
+    }
+
+    #[test]
+    fn a_later_version_is_told_from_damage() {
+        let mut later = head(&cut(Rest::default()));
+        later.truncate(later.len() - CRC_BYTES);
+        later[8] = 9;
+        let error = Checkpoint::check(seal(later)).unwrap_err();
+        assert_eq!(
+            error,
+            CheckpointError::Later {
+                format: 9,
+                codec: CODEC_VERSION
+            }
+        );
+    }
+}

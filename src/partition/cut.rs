@@ -145,9 +145,10 @@ impl Partition {
         })
     }
 
-    fn adopt(&mut self, id: CustomerId, customer: Customer) {
+    /// Takes a customer as they are.
+    pub(crate) fn adopt(&mut self, id: CustomerId, customer: Customer) {
         self.member_zones.insert(customer.profile.time_zone());
-        for pending in &customer.pending {
+        for pending in customer.pending.iter() {
             self.timers.push(pending.due, &id, pending.entry);
         }
         self.members.push(id.clone());

@@ -403,12 +403,11 @@ fn standing<'a>(
     customers: &'a Arc<crate::state::Customers>,
 ) -> Standing<'a> {
     let time = sweep.occasion.time;
-    let entries = customer.journal.entries();
     Standing {
         id,
         customer,
         customers,
         time,
-        index: entries.partition_point(|entry| entry.time <= time),
+        index: customer.journal.count_until(time),
     }
 }

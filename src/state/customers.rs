@@ -74,7 +74,7 @@ impl Customers {
         (entry.clone(), changed)
     }
 
-    /// Puts a customer there as they are, such as from a checkpoint.
+    /// Puts in a customer as a checkpoint has them.
     pub fn insert(&self, id: CustomerId, customer: Customer) {
         self.map.insert(id, Arc::new(customer));
     }

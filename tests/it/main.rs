@@ -25,6 +25,7 @@ mod reload;
 mod rule_tests;
 mod sandbox;
 mod scenes;
+mod state;
 mod tidy;
 mod tutorial;
 mod waiting;
