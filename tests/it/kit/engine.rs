@@ -134,16 +134,6 @@ impl Engine {
         assert!(sent.success(), "{name} to {pid}");
     }
 
-    /// Whether it answers and is ready; false too when it has no address yet.
-    pub(crate) fn is_ready(&self) -> bool {
-        let log = self.log();
-        let Some((_, rest)) = log.rsplit_once(" http=") else {
-            return false;
-        };
-        let address = rest.split_whitespace().next().and_then(|a| a.parse().ok());
-        address.is_some_and(|address| get(address, "/readyz").starts_with("HTTP/1.1 200"))
-    }
-
     /// Waits for the end.
     pub(crate) fn wait(&mut self) -> ExitStatus {
         let started = Instant::now();
