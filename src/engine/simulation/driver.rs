@@ -24,6 +24,7 @@ use jiff::tz::TimeZone;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use tokio::sync::Semaphore;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -234,6 +235,8 @@ impl<'a> Run<'a> {
             through_interval: Millis::try_from(self.random.within(20..400)).unwrap(),
             journal: JournalLimits::default(),
             zone: self.kit.zone.clone(),
+            checkpoints: None,
+            drained: Arc::new(Semaphore::new(0)),
         };
         self.engines.push(Engine {
             number,

@@ -1,7 +1,9 @@
 //! What an engine knows, in words, so that two engines can be compared that number their words differently.
 
 use super::driver::{Failure, failure};
-use crate::state::{Customer, Customers, Ledger, Names};
+use crate::partitioning::CustomerId;
+use crate::state::{Customer, Customers, Ledger, Names, export::customer_json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -19,7 +21,7 @@ impl Portrait {
     pub(super) fn take(customers: &Customers, ledger: &Ledger) -> Self {
         let mut all = BTreeMap::new();
         customers.for_each(|id, customer| {
-            let words = describe(customer, customers.names());
+            let words = describe(id, customer, customers.names());
             all.insert(id.as_str().to_owned(), words);
         });
         let spent = BUDGETS.map(|rule| format!("{rule} {}", ledger.spent(rule)));
@@ -53,57 +55,30 @@ impl Portrait {
     }
 }
 
-fn describe(customer: &Customer, names: &Names) -> String {
+/// One item of the export a line, so that a difference is short.
+fn describe(id: &CustomerId, customer: &Customer, names: &Names) -> String {
     let mut words = String::new();
-    let _ = writeln!(words, "first seen {}", customer.first_seen);
-    let _ = writeln!(words, "balance {}", customer.balance());
-    let profile = &customer.profile;
-    let segments: Vec<_> = profile.segments().map(|name| names.word(name)).collect();
-    let zone = profile.time_zone().map(|name| names.word(name));
-    let _ = writeln!(words, "in {segments:?} at {zone:?}");
-    for entry in customer.journal.entries() {
-        let kind = names.word(entry.kind);
-        let party = entry.party.map(|name| names.word(name));
-        let _ = writeln!(
-            words,
-            "did {} {:x} {kind} {} {party:?} {:?}",
-            entry.time, entry.fingerprint, entry.amount, entry.phase
-        );
-    }
-    for contact in customer.contacts.all() {
-        let code = contact.code.map(|name| names.word(name));
-        let _ = writeln!(
-            words,
-            "heard {} of {} from {} at {} for {} {} by {} step {} {code:?} {:?} {:?} {} {} {:?}",
-            contact.id,
-            contact.entry,
-            names.word(contact.rule),
-            contact.at,
-            contact.time,
-            names.word(contact.variant),
-            names.word(contact.channel),
-            contact.step,
-            contact.value,
-            contact.cost,
-            contact.holdout,
-            contact.converted,
-            contact.outcomes,
-        );
-    }
-    let mut waits: Vec<_> = customer.pending.iter().collect();
-    waits.sort_by_key(|pending| pending.entry);
-    for pending in waits {
-        let _ = writeln!(
-            words,
-            "waits {} {} until {} step {} {:?} since {} for {:?}",
-            pending.entry,
-            names.word(pending.rule),
-            pending.due,
-            pending.step,
-            pending.wait,
-            pending.entered,
-            pending.trigger,
-        );
+    let export = customer_json(id, customer, names);
+    let Value::Object(members) = &export else {
+        return export.to_string();
+    };
+    for (name, member) in members {
+        match member {
+            Value::Array(items) => {
+                for item in items {
+                    let _ = writeln!(words, "{name} {item}");
+                }
+            }
+            Value::Object(parts) if name == "journal" => {
+                for item in parts["entries"].as_array().into_iter().flatten() {
+                    let _ = writeln!(words, "{name} {item}");
+                }
+                let _ = writeln!(words, "trimmed until {}", parts["trimmed_until"]);
+            }
+            other => {
+                let _ = writeln!(words, "{name} {other}");
+            }
+        }
     }
     words
 }
