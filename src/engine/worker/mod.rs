@@ -209,10 +209,10 @@ impl Worker {
             }
             let started = monotonic_now();
             let mut output = self.partition.step(new, now_ms(), &rules);
-            self.shared
-                .metrics
-                .step_seconds
-                .observe(started.elapsed().as_secs_f64());
+            if !new.iter().all(|input| input.what.is_imported()) {
+                let step_seconds = &self.shared.metrics.step_seconds;
+                step_seconds.observe(started.elapsed().as_secs_f64());
+            }
             refused.append(&mut output.rejected);
             let through = self.recovery.through();
             Self::refuse(&self.shared, through, events, refused).await?;
@@ -318,12 +318,19 @@ impl Worker {
 
     fn count_events(&self, inputs: &[Input], rules: &RuleSet) {
         let metrics = &self.shared.metrics;
-        for same in inputs.chunk_by(|a, b| a.what.kind() == b.what.kind()) {
-            let kind = match same.first().map(|input| input.what.kind()) {
-                Some(kind) if rules.schema().event_type(kind).is_some() => kind,
-                _ => "other",
+        let group = |input: &Input| (input.what.kind().clone(), input.what.is_imported());
+        for same in inputs.chunk_by(|a, b| group(a) == group(b)) {
+            let Some((kind, is_imported)) = same.first().map(group) else {
+                continue;
             };
-            let events = metrics.events.with_label_values(&[kind]);
+            let is_declared = rules.schema().event_type(&kind).is_some();
+            let kind = if is_declared { &*kind } else { "other" };
+            let events = if is_imported {
+                &metrics.imported
+            } else {
+                &metrics.events
+            };
+            let events = events.with_label_values(&[kind]);
             events.inc_by(same.len() as u64);
         }
     }
