@@ -41,9 +41,7 @@ pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
 pub use log_reader::LogReader;
 pub use log_write::LogWrite;
 pub use message::{Headers, LogMessage, StoredEvent, StoredMessage};
-pub use publish::{
-    EventPublisher, LiveFeed, LiveMessage, PatientPublisher, PublishError, Stored,
-};
+pub use publish::{EventPublisher, LiveFeed, LiveMessage, PatientPublisher, PublishError, Stored};
 pub use pull::ReadError;
 pub use reader::EventReader;
 pub use server::{LocalServer, LocalServerOptions, ServerError, SyncInterval};
