@@ -45,18 +45,21 @@ Examples:
   onscene import --dry-run --rules rules history.ndjson      only check it
   zcat 2026-*.gz | onscene import --rejects refused.ndjson -
 
-NDJSON: one structured CloudEvent a line, as for `replay`. CSV: a header, then a row for each event. Columns
-are called as fields are: customer, time, id, amount, merchant.category, attributes.tier, segments.add (with
-`;` in between), consents.push; --map names others. Without a column `id`, an event's id is a hash of its row.
+NDJSON: one structured CloudEvent a line, as for `replay`. CSV: a header, then a row for each
+event. Columns are called as fields are: customer, time, id, amount, merchant.category,
+attributes.tier, segments.add (with `;` in between), consents.push; --map names others. Without a
+column `id`, an event's id is a hash of its row.
 
-Nothing that is imported is answered, now or later: events are published to SCENE_EVENTS with the header
-Onscene-Import, and the engine takes them into its state and asks no rule. It may run meanwhile; then --rate
-leaves it room for live events. Importing twice changes nothing, as long as the journals reach back so far.
+Nothing that is imported is answered, now or later: events are published to SCENE_EVENTS with the
+header Onscene-Import, and the engine takes them into its state and asks no rule. It may run
+meanwhile; then --rate leaves it room for live events. Importing twice changes nothing, as long as
+the journals reach back so far.
 
-How far a file has come is written beside it, to FILE.onscene-import; the same command goes on from there.
-Refused lines are kept in FILE.rejects: mend them there and import that file.
+How far a file has come is written beside it, to FILE.onscene-import; the same command goes on
+from there. Refused lines are kept in FILE.rejects: mend them there and import that file.
 
-Exit codes: 0 done; 1 lines were refused, or it did not come to its end; 2 the arguments are wrong.";
+Exit codes: 0 done; 1 lines were refused, or it did not come to its end; 2 the arguments are
+wrong.";
 
 /// Arguments that do not fit the input.
 #[derive(Debug, thiserror::Error)]

@@ -185,12 +185,16 @@ fn unknown(column: &str, field: &str, kind: &EventType, schema: &Schema) -> Stri
     } else {
         format!("`{field}`, which --map names for `{column}`,")
     };
-    let alike = known(kind, schema)
-        .into_iter()
-        .map(|known| (strsim::jaro_winkler(&known, field), known))
-        .filter(|(likeness, _)| *likeness >= ALIKE)
-        .max_by(|a, b| a.0.total_cmp(&b.0));
-    let hint = alike.map_or_else(String::new, |(_, known)| {
+    let last = |known: &str| known.rsplit('.').next() == Some(field);
+    let names = known(kind, schema);
+    let alike = names.iter().find(|known| last(known)).cloned().or_else(|| {
+        let names = names.iter();
+        let all = names.map(|known| (strsim::jaro_winkler(known, field), known));
+        all.filter(|(likeness, _)| *likeness >= ALIKE)
+            .max_by(|a, b| a.0.total_cmp(&b.0))
+            .map(|(_, known)| known.clone())
+    });
+    let hint = alike.map_or_else(String::new, |known| {
         format!("; --map '{column}={known}' if it is that")
     });
     format!(

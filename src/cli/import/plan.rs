@@ -5,7 +5,8 @@ use super::records::{Place, Records};
 use super::rows::Rows;
 use super::{Import, Input, Usage};
 use crate::clock::format_rfc3339;
-use crate::event::Schema;
+use crate::event::{EventType, Schema};
+use crate::terms::BROADCAST_PREFIX;
 use anyhow::Context as _;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read};
@@ -82,48 +83,20 @@ impl Plan {
     ) -> anyhow::Result<()> {
         let name = &self.name;
         let usage = |text: String| Usage(format!("{name}: {text}"));
-        let declared = schema.event_types().map(|t| &*t.name);
-        let kinds = || {
-            declared
-                .filter(|t| !t.starts_with("broadcast."))
-                .collect::<Vec<_>>()
-                .join(", ")
-        };
-        let Some(kind) = &import.kind else {
-            return Err(usage(format!("say with --type what its rows are: {}", kinds())).into());
-        };
-        let Some(kind) = schema
-            .event_type(kind)
-            .filter(|t| !t.name.starts_with("broadcast."))
-        else {
-            return Err(usage(format!(
-                "--type {kind} is not declared in schema.toml, so nobody knows what its columns hold; declared are {}",
-                kinds()
-            ))
-            .into());
-        };
-        if import.time.is_some() && &*kind.name != PROFILE {
-            return Err(usage(
-                "--time is for customer.profile: what happened has its own time".to_owned(),
-            )
-            .into());
-        }
+        let kind = row_type(import, schema).map_err(usage)?;
         let header = match records.next()? {
             Some((_, Ok(()))) => records.cells().map_err(|e| usage(e.detail))?,
             Some((_, Err(rejection))) => return Err(usage(rejection.detail).into()),
             None => {
-                return Err(
-                    usage("it is empty: a CSV file begins with a header".to_owned()).into(),
-                );
+                let empty = "it is empty: a CSV file begins with a header";
+                return Err(usage(empty.to_owned()).into());
             }
         };
         if let [only] = header[..]
             && let Some(other) = only.chars().find(|c| ";\t|".contains(*c))
         {
-            return Err(usage(format!(
-                "its delimiter seems to be {other:?}: say so with --delimiter"
-            ))
-            .into());
+            let text = format!("its delimiter seems to be {other:?}: say so with --delimiter");
+            return Err(usage(text).into());
         }
         let wishes = Wishes {
             map: &import.map,
@@ -153,6 +126,33 @@ impl Plan {
         self.rows = Some(rows);
         Ok(())
     }
+}
+
+/// The declaration of what the rows are.
+fn row_type<'a>(import: &Import, schema: &'a Schema) -> Result<&'a EventType, String> {
+    let is_of_customers = |name: &str| !name.starts_with(BROADCAST_PREFIX);
+    let kinds = || {
+        let kinds = schema.event_types().map(|kind| &*kind.name);
+        let kinds: Vec<&str> = kinds.filter(|name| is_of_customers(name)).collect();
+        kinds.join(", ")
+    };
+    let Some(name) = &import.kind else {
+        return Err(format!("say with --type what its rows are: {}", kinds()));
+    };
+    let kind = schema
+        .event_type(name)
+        .filter(|kind| is_of_customers(&kind.name))
+        .ok_or_else(|| {
+            format!(
+                "--type {name} is not declared in schema.toml, so nobody knows what its columns hold; declared \
+                 are {}",
+                kinds()
+            )
+        })?;
+    if import.time.is_some() && &*kind.name != PROFILE {
+        return Err("--time is for customer.profile: what happened has its own time".to_owned());
+    }
+    Ok(kind)
 }
 
 /// The file's name without what refused lines add to it, so that a mended row is of the same source.

@@ -261,7 +261,7 @@ mod tests {
             for stop in 1..whole.len() {
                 let mut records = Records::new(Box::new(text.as_bytes()), kind, b',', Place::START);
                 for _ in 0..stop {
-                    records.next().unwrap().unwrap();
+                    records.next().unwrap().unwrap().1.unwrap();
                 }
                 let (rest, _) = all(text, kind, records.place());
                 assert_eq!(rest, whole[stop..], "{text:?} from {:?}", records.place());
