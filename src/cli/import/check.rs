@@ -138,7 +138,7 @@ impl Checker {
 
     fn check(&mut self, records: &Records) -> Result<Outgoing, Rejection> {
         let (payload, row) = match &self.rows {
-            None => (Bytes::copy_from_slice(records.raw()), None),
+            None => (Bytes::copy_from_slice(records.raw().trim_ascii()), None),
             Some(rows) => {
                 let (id, payload) = rows.event(&records.cells()?)?;
                 (payload, rows.hashes().then_some(id))

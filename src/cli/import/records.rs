@@ -91,10 +91,16 @@ impl Records {
         self.input.buffer().is_empty()
     }
 
-    /// The bytes of the record without the end of its line.
+    /// The bytes of the record, without the ends of lines around it.
     pub(super) fn raw(&self) -> &[u8] {
         let raw = self.raw.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&self.raw);
-        raw.trim_ascii()
+        let is_end = |byte: &u8| b"\r\n".contains(byte);
+        let start = raw.iter().position(|byte| !is_end(byte));
+        let end = raw.iter().rposition(|byte| !is_end(byte));
+        match (start, end) {
+            (Some(start), Some(end)) => &raw[start..=end],
+            _ => &[],
+        }
     }
 
     /// The cells of a CSV record, without the blanks around them.
@@ -135,7 +141,7 @@ impl Records {
             if is_cut {
                 return Ok(Some((line, Err(too_long("line")))));
             }
-            if !self.raw().is_empty() {
+            if !self.raw().trim_ascii().is_empty() {
                 return Ok(Some((line, Ok(()))));
             }
         }
