@@ -1,18 +1,20 @@
 //! Whether the engine is ready to decide, and if not, what is missing.
 
 use crate::clock::{Millis, format_rfc3339, now_ms};
-use crate::nats::{ChainState, Connection};
+use crate::nats::ChainState;
 use crate::rules::{Rule, RuleError};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// What each part last said of itself.
-#[derive(Debug)]
 pub struct Health {
-    connection: Connection,
-    partitions: Vec<PartitionHealth>,
+    /// What keeps the connection from working, if anything.
+    link: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// The partitions that this engine owns.
+    partitions: BTreeMap<u16, PartitionHealth>,
     rule_errors: Mutex<HashMap<Arc<str>, LastError>>,
     /// Of which text of a rule, and until when.
     quarantined: Mutex<HashMap<Arc<str>, (u64, Millis)>>,
@@ -30,26 +32,30 @@ pub struct LastError {
 /// A rule that fails at every event is logged this often at the most.
 const LOG_INTERVAL: Millis = 10_000;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct PartitionHealth {
     caught_up: AtomicBool,
     pending: AtomicU64,
     chain: Mutex<Option<watch::Receiver<ChainState>>>,
 }
 
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Health");
+        shown
+            .field("obstacles", &self.obstacles())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Health {
-    /// Nobody is ready yet.
+    /// Nobody is ready yet. `link` says what keeps the connection to the broker from working, if anything.
     #[must_use]
-    pub fn new(partitions: u16, connection: Connection) -> Self {
+    pub fn new(owns: &[u16], link: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        let waiting = |partition: &u16| (*partition, PartitionHealth::default());
         Self {
-            connection,
-            partitions: (0..partitions)
-                .map(|_| PartitionHealth {
-                    caught_up: AtomicBool::new(false),
-                    pending: AtomicU64::new(0),
-                    chain: Mutex::new(None),
-                })
-                .collect(),
+            link: Box::new(link),
+            partitions: owns.iter().map(waiting).collect(),
             rule_errors: Mutex::default(),
             quarantined: Mutex::default(),
         }
@@ -94,12 +100,16 @@ impl Health {
     }
 
     pub(crate) fn watch_chain(&self, partition: u16, state: watch::Receiver<ChainState>) {
-        *lock(&self.partitions[usize::from(partition)].chain) = Some(state);
+        if let Some(health) = self.partitions.get(&partition) {
+            *lock(&health.chain) = Some(state);
+        }
     }
 
     /// Notes how many events a partition has still to read.
     pub(crate) fn progress(&self, partition: u16, pending: u64) {
-        let health = &self.partitions[usize::from(partition)];
+        let Some(health) = self.partitions.get(&partition) else {
+            return;
+        };
         health.pending.store(pending, Ordering::Relaxed);
         if pending == 0 {
             health.caught_up.store(true, Ordering::Relaxed);
@@ -109,23 +119,16 @@ impl Health {
     /// What keeps the engine from deciding now; nothing when it is ready.
     #[must_use]
     pub fn obstacles(&self) -> Vec<String> {
-        let mut obstacles = Vec::new();
-        if !self.connection.is_connected() {
-            obstacles.push(format!(
-                "not connected to NATS at {}",
-                self.connection.url()
-            ));
-        }
+        let mut obstacles: Vec<String> = (self.link)().into_iter().collect();
         let catching_up: Vec<_> = self
             .partitions
-            .iter()
-            .enumerate()
-            .filter(|(_, p)| !p.caught_up.load(Ordering::Relaxed))
+            .values()
+            .filter(|p| !p.caught_up.load(Ordering::Relaxed))
             .collect();
         if !catching_up.is_empty() {
             let pending: u64 = catching_up
                 .iter()
-                .map(|(_, p)| p.pending.load(Ordering::Relaxed))
+                .map(|p| p.pending.load(Ordering::Relaxed))
                 .sum();
             obstacles.push(format!(
                 "{} of {} partitions are catching up with {pending} events",
@@ -133,7 +136,7 @@ impl Health {
                 self.partitions.len()
             ));
         }
-        for (partition, health) in self.partitions.iter().enumerate() {
+        for (partition, health) in &self.partitions {
             match lock(&health.chain).as_ref().map(|state| *state.borrow()) {
                 Some(ChainState::Waiting) => obstacles.push(format!(
                     "partition {partition} waits for NATS to store its decisions"

@@ -27,10 +27,11 @@ struct Gatherings {
 }
 
 impl Allotments {
-    pub(super) fn new(ledger: Arc<Ledger>, partitions: u16) -> Self {
+    /// `partitions`: how many of them are to be waited for.
+    pub(super) fn new(ledger: Arc<Ledger>, partitions: usize) -> Self {
         Self {
             ledger,
-            partitions: partitions.into(),
+            partitions,
             gatherings: Mutex::default(),
             settled: watch::Sender::new(0),
         }

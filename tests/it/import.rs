@@ -613,6 +613,54 @@ async fn an_import_that_is_killed_goes_on_and_loses_and_doubles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_import_that_is_interrupted_says_so_and_goes_on() {
+    let (lines, customers) = (6_000, 101);
+    let folder = folder(&[]);
+    let nats = Nats::with_streams(1).await;
+    let (text, bad) = many(lines, customers);
+    write(&folder, "many.ndjson", &text);
+    let url = nats.url();
+    let arguments = ["--nats", &url, "--rate", "3000", "many.ndjson"];
+    let child = import(folder.path(), &arguments).spawn().unwrap();
+    kit::eventually("some are in", || bookmark(folder.path()) > 100_000);
+    // One at a time has the file.
+    let (code, _, errors) = run(folder.path(), &arguments);
+    assert_eq!(code, 1);
+    assert!(
+        errors.contains("another process is importing it"),
+        "{errors}"
+    );
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        told.contains("run the same command again to go on"),
+        "{told}"
+    );
+    let (code, told) = summary(folder.path(), &arguments);
+    assert_eq!(
+        (code, &told["imported"]),
+        (1, &json!(lines - bad)),
+        "{told}"
+    );
+    let stored = kit::stream_messages(&url, "SCENE_EVENTS").await;
+    // Of what was under way, at most what came behind a record that was not acknowledged is sent again.
+    assert!(
+        stored.len() >= lines - bad && stored.len() < lines - bad + 600,
+        "{}",
+        stored.len()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_import_waits_for_a_broker_that_is_away_and_for_a_stream_that_is_full() {
     let (lines, customers) = (12_000, 101);
     let folder = folder(&[]);
@@ -780,6 +828,16 @@ async fn bad_lines_are_named_and_kept_and_the_rest_is_imported() {
         .map(|(_, _, payload)| serde_json::from_slice::<Value>(payload).unwrap()["id"].clone())
         .collect();
     assert_eq!(ids, ["first", "last"]);
+
+    // A file that was there is not taken for refused lines, also when it begins anew.
+    write(&folder, "precious", "x");
+    let other = [&arguments[..], &["--restart", "--rejects", "precious"]].concat();
+    let (code, _, errors) = run(folder.path(), &other);
+    assert!(code == 1 && errors.contains("is there already"), "{errors}");
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("precious")).unwrap(),
+        "x"
+    );
 
     // Mended in its place, that file is imported in turn, and the first one is not touched by that.
     let rejects = folder.path().join("mixed.ndjson.rejects");

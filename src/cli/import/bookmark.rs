@@ -67,7 +67,9 @@ pub(super) struct Bookmark {
     /// The line there.
     pub(super) line: u64,
     pub(super) tally: Tally,
-    /// Bytes of the file with refused records.
+    /// The file with refused records.
+    pub(super) rejects: Option<PathBuf>,
+    /// Bytes of it.
     pub(super) rejects_bytes: u64,
     /// Whether the input was read to its end.
     pub(super) complete: bool,
@@ -91,6 +93,7 @@ impl Bookmark {
             offset: 0,
             line: Place::START.line,
             tally: Tally::default(),
+            rejects: None,
             rejects_bytes: 0,
             complete: false,
         })

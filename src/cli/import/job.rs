@@ -2,12 +2,13 @@
 
 use super::Import;
 use super::bookmark::{Bookmark, Tally, Undertaking, beside};
-use super::check::{Checker, Notes};
+use super::check::{Checker, Notes, Refused};
 use super::plan::{Plan, REJECTS};
 use super::pump::{Done, Pump};
 use super::records::{Place, Records};
 use super::rejects::Rejects;
 use super::telling::{Progress, Report, SHOWN_MAX, Shown, Standing};
+use crate::clock::monotonic_now;
 use crate::nats::{PatientPublisher, PublishError};
 use anyhow::{Context as _, bail};
 use std::cell::Cell;
@@ -37,6 +38,9 @@ pub(super) struct Job {
     size: Option<u64>,
     is_read: bool,
     shown: Vec<Shown>,
+    /// Whether refused records are kept in a file; else each is shown.
+    is_kept: bool,
+    is_dry: bool,
     progress: Progress,
 }
 
@@ -62,12 +66,9 @@ impl Job {
             }
             _ => None,
         };
-        let (bookmark, is_new) = match &saved {
-            Some((saved, is_new)) => (Some(&saved.bookmark), *is_new),
-            None => (None, true),
-        };
+        let bookmark = saved.as_ref().map(|saved| &saved.bookmark);
         let is_read = match &saved {
-            Some((saved, _)) => saved.bookmark.is_done(&saved.input)?,
+            Some(saved) => saved.bookmark.is_done(&saved.input)?,
             None => false,
         };
         let mut place = plan.start;
@@ -85,13 +86,13 @@ impl Job {
                 .as_ref()
                 .map(|path| beside(&import.beside(path), REJECTS)),
         };
+        let known = bookmark.filter(|mark| mark.rejects.is_some() && mark.rejects == rejects);
         // What an import that came to its end refused may have been mended in its place since.
-        let known = bookmark
-            .filter(|_| !is_new)
-            .map(|mark| match mark.complete {
-                true => u64::MAX,
-                false => mark.rejects_bytes,
-            });
+        let known = known.map(|mark| match mark.complete {
+            true => u64::MAX,
+            false => mark.rejects_bytes,
+        });
+        let is_kept = rejects.is_some();
         let rejects = Rejects::open(rejects, plan.header.clone(), known)?;
         let mut job = Self {
             progress: Progress::new(&name),
@@ -100,7 +101,9 @@ impl Job {
             begun_at: place,
             is_read,
             shown: Vec::new(),
-            saved: saved.map(|(saved, _)| saved),
+            saved,
+            is_kept,
+            is_dry: stream.is_none(),
             plan,
             rejects,
             place,
@@ -152,7 +155,7 @@ impl Job {
         };
         let mut pump = Pump::new(publisher, &waiting, speed.in_flight_max, speed.rate);
         let mut tick = tokio::time::interval(TICK);
-        let (mut is_closed, mut stop_at) = (false, None::<tokio::time::Instant>);
+        let (mut is_closed, mut stop_at) = (false, None::<Instant>);
         loop {
             pump.launch();
             while let Some(done) = pump.next_done() {
@@ -175,8 +178,8 @@ impl Job {
                         self.progress.say("NATS takes events again");
                     }
                 }
-                () = at(next_launch) => {}
-                () = later(stop_at) => break,
+                () = until(next_launch) => {}
+                () = until(stop_at) => break,
                 _ = tick.tick() => {
                     self.save()?;
                     self.tell();
@@ -185,7 +188,7 @@ impl Job {
                     ended?;
                     pump.stop();
                     is_closed = true;
-                    stop_at = Some(tokio::time::Instant::now() + LAST_WAIT);
+                    stop_at = Some(monotonic_now() + LAST_WAIT);
                 }
             }
         }
@@ -250,14 +253,7 @@ impl Job {
                 self.tally.refused += 1;
                 let reason = refused.rejection.reason.word().to_owned();
                 *self.tally.reasons.entry(reason).or_default() += 1;
-                if self.shown.len() < SHOWN_MAX {
-                    self.progress.refused(&refused);
-                    self.shown.push(Shown::of(&refused));
-                    if self.shown.len() == SHOWN_MAX {
-                        self.progress
-                            .say("further refused lines are only counted, and kept");
-                    }
-                }
+                self.show(&refused);
                 self.place = behind;
             }
             Done::End(behind) => {
@@ -266,6 +262,25 @@ impl Job {
             }
         }
         Ok(())
+    }
+
+    /// Tells of the first refused records; of all, if they are kept nowhere.
+    fn show(&mut self, refused: &Refused) {
+        let is_first = self.shown.len() < SHOWN_MAX;
+        if is_first || !self.is_kept && !self.is_dry {
+            self.progress.refused(refused);
+        }
+        if is_first {
+            self.shown.push(Shown::of(refused));
+            let rest = match (self.is_kept, self.is_dry) {
+                (true, _) => "further refused lines are counted and kept, not shown",
+                (false, true) => "further refused lines are counted, not shown",
+                (false, false) => return,
+            };
+            if self.shown.len() == SHOWN_MAX {
+                self.progress.say(rest);
+            }
+        }
     }
 
     fn save(&mut self) -> anyhow::Result<()> {
@@ -277,6 +292,7 @@ impl Job {
         (mark.offset, mark.line) = (self.place.offset, self.place.line);
         mark.tally = self.tally.clone();
         mark.rejects_bytes = rejects_bytes;
+        mark.rejects = self.rejects.chosen().map(Into::into);
         mark.complete = self.is_read;
         mark.write(&saved.path, &saved.input)
     }
@@ -303,20 +319,19 @@ impl Job {
 }
 
 impl Saved {
-    /// Reads the bookmark, or begins one; tells whether no run was there before.
+    /// Reads the bookmark, or begins one.
     fn open(
         import: &Import,
         path: PathBuf,
         undertaking: &Undertaking,
         input: &std::path::Path,
-    ) -> anyhow::Result<(Self, bool)> {
+    ) -> anyhow::Result<Self> {
         let input = File::open(input)?;
         if let Err(TryLockError::WouldBlock) = input.try_lock() {
             bail!("another process is importing it");
         }
-        let is_new = !path.exists();
         let found = match Bookmark::read(&path) {
-            // Whatever it says, it is of no use any more; but what was refused then is.
+            // Whatever it says, it is of no use any more.
             Err(_) if import.restart => None,
             found => found?,
         };
@@ -325,14 +340,18 @@ impl Saved {
                 found.check(undertaking, &input)?;
                 found
             }
-            _ => Bookmark::begin(undertaking, &input)?,
+            found => {
+                let mut anew = Bookmark::begin(undertaking, &input)?;
+                // What was refused then is refused anew.
+                anew.rejects = found.and_then(|found| found.rejects);
+                anew
+            }
         };
-        let saved = Self {
+        Ok(Self {
             path,
             bookmark,
             input,
-        };
-        Ok((saved, is_new))
+        })
     }
 }
 
@@ -345,13 +364,9 @@ pub(super) struct Speed {
 }
 
 /// Waits until then; for ever without a time.
-async fn at(then: Option<Instant>) {
-    later(then.map(tokio::time::Instant::from_std)).await;
-}
-
-async fn later(then: Option<tokio::time::Instant>) {
+async fn until(then: Option<Instant>) {
     match then {
-        Some(then) => tokio::time::sleep_until(then).await,
+        Some(then) => tokio::time::sleep_until(then.into()).await,
         None => std::future::pending().await,
     }
 }

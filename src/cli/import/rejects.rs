@@ -81,6 +81,11 @@ impl Rejects {
         Ok(self.bytes)
     }
 
+    /// Where they are kept.
+    pub(super) fn chosen(&self) -> Option<&Path> {
+        self.path.as_deref()
+    }
+
     /// Where they are, if there are any.
     pub(super) fn path(&self) -> Option<&Path> {
         self.path.as_deref().filter(|_| self.bytes > 0)

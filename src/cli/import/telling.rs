@@ -97,8 +97,8 @@ fn line(name: &str, standing: Standing<'_>, took: Duration) -> String {
     if let Some((from, now, whole)) = standing.bytes.filter(|(_, _, whole)| *whole > 0) {
         text += &format!(", {}%", now * 100 / whole);
         let (did, left) = (now - from, whole.saturating_sub(now));
-        if did > 0 {
-            let seconds = took.as_secs().saturating_mul(left) / did;
+        let left = took.as_secs().saturating_mul(left);
+        if let Some(seconds) = left.checked_div(did) {
             text += &format!(", {}:{:02} to go", seconds / 60, seconds % 60);
         }
     }

@@ -6,14 +6,15 @@ mod write;
 
 use super::EngineError;
 use super::allotments::Allotments;
+use super::broker::{Broker, Events as _};
 use super::watermark::{Dues, Watermark};
 use crate::action::Decision;
-use crate::clock::{monotonic_now, now_ms};
+use crate::clock::{Clock, monotonic_now};
 use crate::decode::{Decoder, Rejection};
 use crate::durable::{Recovery, ThroughRecord, log};
 use crate::event::{Incoming, Stored};
 use crate::health::Health;
-use crate::nats::{Chain, DeadLetters, EventReader, LogWrite, StoredEvent};
+use crate::nats::{Chain, LogWrite, StoredEvent};
 use crate::partition::{Input, LogEntry, Output, Partition};
 use crate::policy::Quarantine;
 use crate::registry::RuleRegistry;
@@ -37,15 +38,18 @@ const CATCH_UP_POLL: Duration = Duration::from_millis(20);
 const BROADCAST_PREFIX: &str = "scene.broadcast.";
 
 /// What all workers share.
-pub(super) struct Shared {
+pub(super) struct Shared<B> {
+    pub(super) broker: B,
+    /// The first of the partitions that this engine owns; it speaks for what all share.
+    pub(super) first: u16,
     pub(super) decoder: Decoder,
-    pub(super) dead_letters: DeadLetters,
     /// Events that were in the dead letters when the engine started.
     pub(super) known_dead: HashSet<u64>,
     pub(super) registry: Arc<RuleRegistry>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) customers: Arc<Customers>,
     pub(super) health: Arc<Health>,
+    pub(super) clock: Clock,
     pub(super) batch_events_max: usize,
     pub(super) through_interval: Duration,
     pub(super) journal: JournalLimits,
@@ -58,10 +62,10 @@ pub(super) struct Shared {
 }
 
 /// The owner of one partition.
-pub(super) struct Worker {
-    shared: Arc<Shared>,
-    chain: Chain,
-    reader: EventReader,
+pub(super) struct Worker<B: Broker> {
+    shared: Arc<Shared<B>>,
+    chain: Chain<B::Log>,
+    reader: B::Events,
     /// How often the reader was started anew, as far as it was counted.
     reopened: u64,
     recovery: Recovery,
@@ -82,12 +86,12 @@ pub(super) struct Worker {
     asking: Option<u64>,
 }
 
-impl Worker {
+impl<B: Broker> Worker<B> {
     pub(super) fn new(
-        shared: Arc<Shared>,
-        chain: Chain,
+        shared: Arc<Shared<B>>,
+        chain: Chain<B::Log>,
         recovery: Recovery,
-        reader: EventReader,
+        reader: B::Events,
     ) -> Self {
         let partition = Partition::new(
             shared.customers.clone(),
@@ -170,7 +174,7 @@ impl Worker {
         let pending = self.reader.pending();
         let reopened = self.reader.reopened();
         let metrics = &self.shared.metrics;
-        if self.chain.partition() == 0 {
+        if self.chain.partition() == self.shared.first {
             // All partitions share one consumer.
             metrics
                 .pending
@@ -208,7 +212,7 @@ impl Worker {
                 self.fire_before(first.stored_at).await?;
             }
             let started = monotonic_now();
-            let mut output = self.partition.step(new, now_ms(), &rules);
+            let mut output = self.partition.step(new, self.shared.clock.now(), &rules);
             if !new.iter().all(|input| input.what.is_imported()) {
                 let step_seconds = &self.shared.metrics.step_seconds;
                 step_seconds.observe(started.elapsed().as_secs_f64());
@@ -266,7 +270,7 @@ impl Worker {
                     what,
                 }),
                 Err(rejection) if is_broadcast => {
-                    // Every partition reads it; one of them keeps it.
+                    // Every partition reads it, of whatever engine; one of them keeps it.
                     let partition = self.chain.partition();
                     self.shared.allotments.excuse(event.sequence, partition);
                     if partition == 0 {
@@ -294,7 +298,7 @@ impl Worker {
 
     /// Keeps refused events.
     async fn refuse(
-        shared: &Shared,
+        shared: &Shared<B>,
         through: u64,
         events: &[StoredEvent],
         refused: Vec<(u64, Rejection)>,
@@ -306,9 +310,9 @@ impl Worker {
             shared.metrics.reject(rejection.reason);
             tracing::debug!(sequence, reason = rejection.reason.word(), "event refused");
             Some(async move {
-                shared
-                    .dead_letters
-                    .publish(rejection.reason.word(), event, &rejection.detail, None)
+                let broker = &shared.broker;
+                broker
+                    .refuse(rejection.reason.word(), event, &rejection.detail)
                     .await
             })
         });
@@ -365,7 +369,7 @@ impl Worker {
         metrics
             .commit_seconds
             .observe(started.elapsed().as_secs_f64());
-        let now = now_ms();
+        let now = self.shared.clock.now();
         let decisions: Vec<&Decision> = entries.iter().filter_map(LogEntry::decision).collect();
         for same in decisions.chunk_by(|a, b| a.subject_channel() == b.subject_channel()) {
             let channel = same
