@@ -15,6 +15,7 @@ mod runtime;
 mod schema;
 mod settings;
 mod simulate;
+mod state;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -54,6 +55,8 @@ enum Command {
     Import(import::Import),
     /// Events that were refused: list them, or send them again.
     Dlq(dlq::Dlq),
+    /// What the checkpoints hold: one customer, all of them, and whether the files are sound.
+    State(state::State),
     /// Print the contracts for machines: AsyncAPI, and JSON Schema of events and actions.
     Schema(schema::Schema),
     /// Publish the traffic of simulated customers to NATS.
@@ -73,6 +76,7 @@ pub fn main() -> ExitCode {
         Command::Replay(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Dlq(command) => command.run(),
+        Command::State(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Simulate(command) => command.run(),
     };
