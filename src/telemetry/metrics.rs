@@ -5,7 +5,7 @@ use crate::clock::Millis;
 use crate::decode::Reason;
 use prometheus::core::Collector as _;
 use prometheus::{
-    Encoder as _, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::collections::HashMap;
@@ -24,8 +24,10 @@ const LATENCY_SECONDS: [f64; 17] = [
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Decoded events by type; undeclared ones as `other`.
+    /// Decoded events by type; undeclared ones as `other`. Imported ones are not among them.
     pub events: IntCounterVec,
+    /// Imported events by type; undeclared ones as `other`.
+    pub imported: IntCounterVec,
     /// Events whose source and id were seen before.
     pub duplicates: IntCounter,
     /// Refused events by reason.
@@ -64,8 +66,8 @@ pub struct Metrics {
     checkpoint_bytes: IntGaugeVec,
     /// Seconds from a checkpoint's cut to its end.
     checkpoint_seconds: Histogram,
-    /// The longest time that events of the partition waited for a slice of a checkpoint, in seconds.
-    checkpoint_pause_seconds: Histogram,
+    /// The longest time that events of a partition waited for a checkpoint since the start, in seconds.
+    checkpoint_longest_pause: Gauge,
     /// Rules in the live generation.
     pub rules: IntGauge,
     /// Reloads of the rule set by result: `swapped` or `refused`.
@@ -91,7 +93,12 @@ impl Metrics {
         let metrics = Self {
             events: c.counters(
                 "events_total",
-                "Events decoded, by type; undeclared types as other.",
+                "Events decoded, by type; undeclared types as other. Without imported ones.",
+                &["type"],
+            ),
+            imported: c.counters(
+                "imported_events_total",
+                "Imported events, which no rule answers, by type; undeclared types as other.",
                 &["type"],
             ),
             duplicates: c.counter(
@@ -169,9 +176,9 @@ impl Metrics {
                 "checkpoint_seconds",
                 "Time from a checkpoint's cut until it is durable.",
             ),
-            checkpoint_pause_seconds: c.histogram(
-                "checkpoint_pause_seconds",
-                "The longest time that a partition's events waited for a slice of a checkpoint.",
+            checkpoint_longest_pause: c.number(
+                "checkpoint_longest_pause_seconds",
+                "The longest time that a partition's events waited for a slice of a checkpoint since the start.",
             ),
             rules: c.gauge("rules", "Rules in the live generation."),
             reloads: c.counters(
@@ -221,8 +228,9 @@ impl Metrics {
             .with_label_values(&labels)
             .set(seconds);
         self.checkpoint_seconds.observe(took.as_secs_f64());
-        self.checkpoint_pause_seconds
-            .observe(longest_pause.as_secs_f64());
+        let longest = self.checkpoint_longest_pause.get();
+        self.checkpoint_longest_pause
+            .set(longest.max(longest_pause.as_secs_f64()));
     }
 
     /// Counts a checkpoint that could not be written.
@@ -306,6 +314,10 @@ impl Catalogue<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.register(IntGauge::with_opts(opts(name, help)).expect(VALID))
+    }
+
+    fn number(&self, name: &str, help: &str) -> Gauge {
+        self.register(Gauge::with_opts(opts(name, help)).expect(VALID))
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {

@@ -1,6 +1,7 @@
 //! One partition's worker: read, decode, step, commit, in stream order; and in between what is due, and
 //! broadcasts ([`later`]).
 
+mod arrivals;
 mod checkpoint;
 mod later;
 mod write;
@@ -292,10 +293,10 @@ impl<B: Broker> Worker<B> {
             }
             let started = monotonic_now();
             let mut output = self.partition.step(new, self.shared.clock.now(), &rules);
-            self.shared
-                .metrics
-                .step_seconds
-                .observe(started.elapsed().as_secs_f64());
+            if !new.iter().all(|input| input.what.is_imported()) {
+                let step_seconds = &self.shared.metrics.step_seconds;
+                step_seconds.observe(started.elapsed().as_secs_f64());
+            }
             refused.append(&mut output.rejected);
             let through = self.recovery.through();
             Self::refuse(&self.shared, through, events, refused).await?;
@@ -401,18 +402,6 @@ impl<B: Broker> Worker<B> {
         });
         futures_util::future::try_join_all(keeping).await?;
         Ok(())
-    }
-
-    fn count_events(&self, inputs: &[Input], rules: &RuleSet) {
-        let metrics = &self.shared.metrics;
-        for same in inputs.chunk_by(|a, b| a.what.kind() == b.what.kind()) {
-            let kind = match same.first().map(|input| input.what.kind()) {
-                Some(kind) if rules.schema().event_type(kind).is_some() => kind,
-                _ => "other",
-            };
-            let events = metrics.events.with_label_values(&[kind]);
-            events.inc_by(same.len() as u64);
-        }
     }
 
     fn count(&self, output: &Output) {
