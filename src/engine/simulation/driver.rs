@@ -3,8 +3,10 @@
 
 use super::super::EngineError;
 use super::super::assembly::{Parts, assemble};
+use super::super::checkpoints::Checkpoints;
 use super::books::Books;
 use super::check::{self, Evidence};
+use super::disk::Disk;
 use super::faults::Planted;
 use super::link::Link;
 use super::plan::{Operation, Plan};
@@ -140,6 +142,7 @@ struct Run<'a> {
     random: Random,
     server: Server,
     producers: Producers,
+    disks: Vec<Disk>,
     engines: Vec<Engine>,
     /// The generation that engines start with.
     generation: usize,
@@ -160,6 +163,7 @@ impl<'a> Run<'a> {
         Self {
             kit,
             producers: Producers::new(Random::new(seed, 3), plan.partitions),
+            disks: (0..plan.machines).map(|_| Disk::new(planted)).collect(),
             plan,
             random,
             server: Server::new(world),
@@ -218,6 +222,8 @@ impl<'a> Run<'a> {
         let owns: Vec<u16> = (0..self.plan.partitions).collect();
         let metrics = self.kit.metrics.clone();
         let set = self.books().generation(self.generation);
+        let checkpoints = self.checkpoints();
+        let clock = self.server.lock().time.clock(skew.clone());
         let parts = Parts {
             owner,
             health: Arc::new(Health::new(&owns, || None)),
@@ -230,12 +236,12 @@ impl<'a> Run<'a> {
             metrics,
             customers: Arc::default(),
             ledger: Arc::default(),
-            clock: self.server.lock().time.clock(skew.clone()),
+            clock,
             batch_events_max: self.random.index(40) + 1,
             through_interval: Millis::try_from(self.random.within(20..400)).unwrap(),
             journal: JournalLimits::default(),
             zone: self.kit.zone.clone(),
-            checkpoints: None,
+            checkpoints,
             drained: Arc::new(Semaphore::new(0)),
         };
         self.engines.push(Engine {
@@ -249,6 +255,15 @@ impl<'a> Run<'a> {
             task: tokio::spawn(operate(link.clone(), parts, stop)),
             link,
         });
+    }
+
+    /// Those of the machine that the next engine is started on.
+    fn checkpoints(&mut self) -> Option<Checkpoints> {
+        let interval = self.plan.checkpoint_interval?;
+        let machine = self.random.index(self.disks.len());
+        let disk = self.disks[machine].clone();
+        let kept = self.plan.checkpoints_kept;
+        Some(Checkpoints::new(Arc::new(disk), interval, kept))
     }
 
     /// Notices engines that have ended, and whether they may.
@@ -333,6 +348,9 @@ impl<'a> Run<'a> {
             self.tell(|| format!("engine-{} is killed", engine.number));
             engine.link.kill();
             engine.task.abort();
+            let machine = self.random.index(self.disks.len());
+            let suffered = self.disks[machine].suffer(&mut self.random);
+            self.tell(|| format!("machine {machine}: {suffered}"));
             // Mostly somebody starts it again at once.
             if self.random.chance(800) {
                 self.start();
@@ -414,6 +432,7 @@ impl<'a> Run<'a> {
     /// Law 2: a fresh engine that folds both streams knows what the last one knew, and says nothing new.
     async fn fold(&mut self) -> Result<(), Failure> {
         let before = self.portrait()?;
+        self.disks = vec![Disk::default()];
         let said = check::said(&self.server.lock());
         self.start();
         self.wait_ready().await?;
@@ -424,7 +443,7 @@ impl<'a> Run<'a> {
             return Err(failure("what the log says is not decided again", what));
         }
         let fresh = self.portrait()?;
-        before.same_as(&fresh)
+        before.same_as(&fresh, self.plan.checkpoint_interval.is_none())
     }
 
     /// What the engine that was started last knows.

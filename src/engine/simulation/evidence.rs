@@ -37,9 +37,6 @@ pub(super) struct Said {
 #[derive(Clone, Debug)]
 pub(super) struct Waits {
     pub(super) entry: String,
-    pub(super) customer: String,
-    pub(super) rule: String,
-    pub(super) trigger: String,
     pub(super) at: Millis,
     pub(super) change: Change,
 }
@@ -179,9 +176,6 @@ fn waits(message: &LogMessage) -> Option<Waits> {
     let due = |next: &Value| next["next"]["due"].as_i64();
     Some(Waits {
         entry: text(&record["entry"])?,
-        customer: text(&record["customer"])?,
-        rule: text(&record["rule"])?,
-        trigger: text(&armed["trigger"]["id"]).unwrap_or_default(),
         at: record["at"].as_i64()?,
         change: if armed.is_object() {
             Change::Armed(due(armed)?)

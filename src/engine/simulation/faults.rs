@@ -14,6 +14,8 @@ pub(super) enum Planted {
     TailNotRead,
     /// Records about what waits do not get into the log.
     TimerNotLogged,
+    /// A checkpoint does not say which events were seen.
+    DedupeForgotten,
 }
 
 /// How often what goes wrong, in a thousand; times in the runtime's milliseconds.

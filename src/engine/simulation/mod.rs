@@ -5,6 +5,7 @@
 //! * [`faults`], [`plan`]: what goes wrong, and what is done to the engines
 //! * [`books`], [`workload`]: the rules, and the events
 //! * [`world`], [`link`], [`feed`]: the server, and how an engine reaches it
+//! * [`disk`]: where checkpoints are kept
 //! * [`driver`]: runs a seed
 //! * [`evidence`], [`check`], [`waiting`], [`oracle`], [`portrait`]: whether the laws hold
 //!
@@ -13,6 +14,7 @@
 
 mod books;
 mod check;
+mod disk;
 mod driver;
 mod evidence;
 mod faults;
@@ -190,4 +192,9 @@ fn going_on_without_reading_the_tail_is_found() {
 #[test]
 fn a_timer_that_is_not_logged_is_found() {
     is_found(Planted::TimerNotLogged);
+}
+
+#[test]
+fn a_checkpoint_without_what_was_seen_is_found() {
+    is_found(Planted::DedupeForgotten);
 }

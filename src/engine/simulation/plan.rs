@@ -18,6 +18,12 @@ pub(super) struct Plan {
     /// Whether the broker's clock may be set back.
     pub(super) sets_clock_back: bool,
     pub(super) faults: Faults,
+    /// How often a partition takes a checkpoint, in the runtime's milliseconds; `None`: never.
+    pub(super) checkpoint_interval: Option<Millis>,
+    /// How many of each partition are kept.
+    pub(super) checkpoints_kept: usize,
+    /// How many machines engines are started on, each with a disk of its own.
+    pub(super) machines: usize,
     /// The longest wait between two operations, in the runtime's milliseconds.
     wait: u64,
     /// How often each trouble comes, in a thousand operations.
@@ -72,6 +78,11 @@ impl Plan {
             is_patient: random.chance(800),
             swaps_rules: random.chance(250),
             sets_clock_back: random.chance(100),
+            checkpoint_interval: random
+                .chance(750)
+                .then(|| Millis::try_from(random.within(5..250)).unwrap()),
+            checkpoints_kept: random.index(3) + 1,
+            machines: random.index(2) + 1,
             wait: *random.pick(&[4, 12, 30]),
             faults,
         }

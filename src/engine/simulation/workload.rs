@@ -24,8 +24,6 @@ pub(super) enum Kind {
 #[derive(Clone, Debug)]
 pub(super) struct Published {
     pub(super) sequence: u64,
-    /// None for a broadcast.
-    pub(super) customer: Option<String>,
     pub(super) id: String,
     pub(super) kind: Kind,
     /// Whether the same event was published before.
@@ -80,7 +78,6 @@ impl Producers {
         };
         let time = world.time.now() - Millis::try_from(lateness).unwrap();
         let event = self.event(kind, &id, &customer, time, world);
-        let is_broadcast = kind == Kind::Goal || kind == Kind::Bad("type_mismatch");
         let subject = match kind {
             Kind::Goal => "scene.broadcast.goal".to_owned(),
             Kind::Bad("type_mismatch") => "scene.broadcast.other".to_owned(),
@@ -94,7 +91,6 @@ impl Producers {
         let sequence = world.publish(subject, payload.into());
         self.published.push(Published {
             sequence,
-            customer: (!is_broadcast).then_some(customer),
             id,
             kind,
             is_repeat: false,

@@ -211,7 +211,12 @@ impl<B: Broker> Worker<B> {
                 Next::Settled => self.take_grant(),
                 Next::Sweep => self.sweep().await?,
                 Next::CheckpointDue => self.wants_checkpoint = true,
-                Next::Turn(turn) => self.begin_checkpoint(turn),
+                Next::Turn(turn) => {
+                    // A checkpoint must not know more to be done than the log: whoever goes on from the log alone
+                    // decides the rest, and this one would take it for done.
+                    self.write_through().await?;
+                    self.begin_checkpoint(turn);
+                }
                 Next::Saving => {
                     self.save_some().await?;
                     tokio::task::yield_now().await;
