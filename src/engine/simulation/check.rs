@@ -287,8 +287,8 @@ pub(super) fn through(world: &World, partitions: u16) -> Vec<u64> {
 pub(super) fn is_done(world: &World, partitions: u16) -> bool {
     let through = through(world, partitions);
     (0..partitions).zip(through).all(|(partition, through)| {
-        let last = world.events.iter().rev();
-        let last = last.filter(|event| is_for(event, partition)).next();
+        let mut latest = world.events.iter().rev();
+        let last = latest.find(|event| is_for(event, partition));
         last.is_none_or(|event| event.sequence <= through)
     })
 }

@@ -50,7 +50,7 @@ pub(super) enum Change {
 
 #[derive(Clone, Debug)]
 pub(super) enum What {
-    Said(Said),
+    Said(Box<Said>),
     Waits(Waits),
     Converted(String),
     Owner,
@@ -105,7 +105,7 @@ impl<'a> Evidence<'a> {
     /// All decisions, in the order of the stream.
     pub(super) fn said(&self) -> impl Iterator<Item = &Said> {
         self.log.iter().filter_map(|entry| match &entry.what {
-            What::Said(said) => Some(said),
+            What::Said(said) => Some(&**said),
             _ => None,
         })
     }
@@ -114,7 +114,7 @@ impl<'a> Evidence<'a> {
 fn read(message: &LogMessage) -> Option<Entry> {
     let header = |name: &str| message.headers.get(name);
     let what = match header("Onscene-Kind")? {
-        "action" => What::Said(said(message)?),
+        "action" => What::Said(Box::new(said(message)?)),
         "timer" => What::Waits(waits(message)?),
         "conversion" => {
             let record: Value = serde_json::from_slice(&message.payload).ok()?;

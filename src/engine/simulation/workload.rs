@@ -119,7 +119,7 @@ impl Producers {
             76..84 => Kind::Race,
             84..89 => Kind::Declined,
             89..93 => Kind::Goal,
-            _ => Kind::Bad(*self.random.pick::<&'static str>(&BAD)),
+            _ => Kind::Bad(self.random.pick::<&'static str>(&BAD)),
         }
     }
 

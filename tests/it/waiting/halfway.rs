@@ -85,7 +85,8 @@ fn an_event_does_not_convert_what_it_led_to_itself() {
 #[test]
 fn what_an_answered_part_made_wait_is_not_due_before_the_event_itself() {
     let at = time(NOON);
-    let silent = rule("fresh: \"1d\", delay: \"1m\"") + "fn still(event, customer) { false }";
+    let silent = rule("fresh: \"1d\", delay: \"1m\"")
+        + "fn still(event, customer) { customer.count(\"merchant.checkout\", \"1m\") > 0 }";
     let files = [("a.rhai", silent), ("b.rhai", rule("fresh: \"1d\""))];
     let late = |desk: &mut Desk| {
         let mut input = desk.input(&checkout("1", "C1", at));
