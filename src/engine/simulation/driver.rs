@@ -20,7 +20,7 @@ use crate::decode::Decoder;
 use crate::health::Health;
 use crate::nats::ChainError;
 use crate::registry::RuleRegistry;
-use crate::state::{Customers, JournalLimits, Ledger};
+use crate::state::{Customers, Ledger};
 use crate::telemetry::Metrics;
 use jiff::tz::TimeZone;
 use std::fmt;
@@ -239,7 +239,7 @@ impl<'a> Run<'a> {
             clock,
             batch_events_max: self.random.index(40) + 1,
             through_interval: Millis::try_from(self.random.within(20..400)).unwrap(),
-            journal: JournalLimits::default(),
+            journal: self.plan.journal,
             zone: self.kit.zone.clone(),
             checkpoints,
             drained: Arc::new(Semaphore::new(0)),

@@ -9,7 +9,7 @@ use crate::event::{Incoming, Stored};
 use crate::nats::StoredEvent;
 use crate::partition::{Input, LogEntry, Partition};
 use crate::rules::RuleSet;
-use crate::state::{Customers, JournalLimits};
+use crate::state::Customers;
 use jiff::tz::TimeZone;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -99,7 +99,7 @@ fn uninterrupted(
         ..Decoder::default()
     };
     let customers = Arc::new(Customers::default());
-    let mut partition = Partition::new(customers, JournalLimits::default(), zone.clone());
+    let mut partition = Partition::new(customers, evidence.plan.journal, zone.clone());
     let mut entries = Vec::new();
     for event in &evidence.events {
         if !is_for(event, number) || event.subject.starts_with("scene.broadcast.") {

@@ -3,6 +3,7 @@
 use super::faults::Faults;
 use super::random::Random;
 use crate::clock::{HOUR, Millis, SECOND};
+use crate::state::JournalLimits;
 
 /// The conditions of a seed.
 #[derive(Clone, Debug)]
@@ -18,6 +19,8 @@ pub(super) struct Plan {
     /// Whether the broker's clock may be set back.
     pub(super) sets_clock_back: bool,
     pub(super) faults: Faults,
+    /// What a customer's journal holds: in some seeds so little that events are too old for it.
+    pub(super) journal: JournalLimits,
     /// How often a partition takes a checkpoint, in the runtime's milliseconds; `None`: never.
     pub(super) checkpoint_interval: Option<Millis>,
     /// How many of each partition are kept.
@@ -57,6 +60,11 @@ pub(super) enum Operation {
 }
 
 impl Plan {
+    /// Whether events may be older than a journal reaches back.
+    pub(super) fn trims_journals(&self) -> bool {
+        self.journal != JournalLimits::default()
+    }
+
     pub(super) fn draw(random: &mut Random) -> Self {
         let faults = Faults::draw(random);
         let mut often = |most: u64| {
@@ -83,6 +91,13 @@ impl Plan {
                 .then(|| Millis::try_from(random.within(5..250)).unwrap()),
             checkpoints_kept: random.index(3) + 1,
             machines: random.index(2) + 1,
+            journal: match random.chance(150) {
+                true => JournalLimits {
+                    entries_max: random.index(9) + 3,
+                    ..JournalLimits::default()
+                },
+                false => JournalLimits::default(),
+            },
             wait: *random.pick(&[4, 12, 30]),
             faults,
         }
