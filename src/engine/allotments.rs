@@ -2,7 +2,7 @@
 
 use crate::policy::{self, Demand};
 use crate::state::Ledger;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
@@ -22,8 +22,8 @@ struct Gatherings {
     open: HashMap<u64, BTreeMap<u16, Vec<Demand>>>,
     granted: HashMap<(u64, u16), Vec<bool>>,
     /// Partitions that will never ask for a broadcast: they were done with it before this start, or
-    /// could not read it.
-    absent: HashSet<(u64, u16)>,
+    /// could not read it. Kept until all have spoken.
+    absent: HashMap<u64, BTreeSet<u16>>,
 }
 
 impl Allotments {
@@ -43,7 +43,8 @@ impl Allotments {
     /// Notes that a partition has no demands for a broadcast and never will.
     pub(super) fn excuse(&self, broadcast: u64, partition: u16) {
         let mut gatherings = self.lock();
-        gatherings.absent.insert((broadcast, partition));
+        let absent = gatherings.absent.entry(broadcast).or_default();
+        absent.insert(partition);
         self.settle(&mut gatherings, broadcast);
     }
 
@@ -61,16 +62,14 @@ impl Allotments {
     }
 
     fn settle(&self, gatherings: &mut Gatherings, broadcast: u64) {
-        let Some(open) = gatherings.open.get(&broadcast) else {
-            return;
-        };
-        let absent = gatherings.absent.iter();
-        let excused = absent.filter(|(sequence, partition)| {
-            *sequence == broadcast && !open.contains_key(partition)
-        });
-        if open.len() + excused.count() < self.partitions {
+        let open = gatherings.open.get(&broadcast);
+        let asks = |partition: &u16| open.is_some_and(|open| open.contains_key(partition));
+        let absent = gatherings.absent.get(&broadcast).into_iter().flatten();
+        let excused = absent.filter(|partition| !asks(partition)).count();
+        if open.map_or(0, BTreeMap::len) + excused < self.partitions {
             return;
         }
+        gatherings.absent.remove(&broadcast);
         let Some(open) = gatherings.open.remove(&broadcast) else {
             return;
         };

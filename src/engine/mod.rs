@@ -8,11 +8,11 @@ use crate::clock::{format_rfc3339, now_ms};
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::durable::{LogError, OwnerRecord, Recovery};
-use crate::health::Health;
+use crate::health::{Health, Waits};
 use crate::http::{self, HttpError};
 use crate::nats::{
-    Chain, ChainError, ConnectError, Connection, DeadLetterError, DeadLetters, EventReader,
-    ReadError, StreamSettings, StreamsError, ensure_streams,
+    Chain, ChainError, ChainState, ConnectError, Connection, DeadLetterError, DeadLetters,
+    EventReader, ReadError, StreamSettings, StreamsError, ensure_streams,
 };
 use crate::registry::{Demands, RegistryError, RuleRegistry, Watcher};
 use crate::rule_tests::Environment;
@@ -25,6 +25,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use worker::{Shared, Worker};
@@ -107,7 +108,7 @@ impl Engine {
         let registry = RuleRegistry::open(&config.rules, metrics.clone(), demands(&config))?;
         let reading = Connection::open(&config.nats_url, "onscene read").await?;
         let committing = Connection::open(&config.nats_url, "onscene commit").await?;
-        ensure_streams(&committing, &stream_settings(&config)).await?;
+        let streams = ensure_streams(&committing, &stream_settings(&config)).await?;
         let customers = Arc::new(Customers::default());
         let ledger = Arc::new(Ledger::default());
         let health = Arc::new(Health::new(config.partitions, committing.clone()));
@@ -124,15 +125,18 @@ impl Engine {
         .await?;
         warn_without_policy(&registry);
         let owner = owner_id();
-        let taken = take_over(&reading, &committing, &config, &owner).await?;
+        let taken = take_over(&reading, &committing, &health, &config, &owner).await?;
         metrics.partitions_owned.set(i64::from(config.partitions));
         spend(&ledger, taken.iter().map(|(_, log)| log), &config.zone);
         let stop = CancellationToken::new();
         let (dues, watermark) = watermark::start(&reading, config.partitions, &stop);
         let dead_letters = DeadLetters::new(&committing);
+        health.watch_waiting(Waits::DeadLetters, dead_letters.watch_waiting());
         let shared = Arc::new(Shared {
             decoder: decoder(&config, &committing),
-            known_dead: dead_letters.known_since(0).await?,
+            known_dead: dead_letters
+                .known_since(streams.events_first_sequence)
+                .await?,
             dead_letters,
             registry: registry.clone(),
             metrics: metrics.clone(),
@@ -217,7 +221,12 @@ impl Running {
         while let Some(ended) = self.workers.join_next().await {
             match ended {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => return error,
+                Ok(Err(error)) => {
+                    if matches!(error, EngineError::Chain(ChainError::Fenced { .. })) {
+                        self.metrics.fences.inc();
+                    }
+                    return error;
+                }
                 Err(panicked) => return panicked.into(),
             }
         }
@@ -278,6 +287,10 @@ async fn spawn_workers(
         .map(|(chain, _)| (chain.partition(), 0))
         .collect();
     let readers = EventReader::open_all(reading, &from).await?;
+    if let Some(reader) = readers.first() {
+        let waiting = reader.watch_waiting();
+        shared.health.watch_waiting(Waits::Events, waiting);
+    }
     let mut workers = JoinSet::new();
     for ((chain, recovery), reader) in taken.into_iter().zip(readers) {
         let worker = Worker::new(shared.clone(), chain, recovery, reader);
@@ -327,6 +340,8 @@ fn stream_settings(config: &Config) -> StreamSettings {
         actions_max_age: age(config.actions_max_age),
         dlq_max_age: age(config.dead_letters_max_age),
         events_max_bytes: config.events_max_bytes.map(i64::unsigned_abs),
+        actions_max_bytes: config.actions_max_bytes.map(i64::unsigned_abs),
+        dlq_max_bytes: config.dead_letters_max_bytes.map(i64::unsigned_abs),
     }
 }
 
@@ -342,6 +357,7 @@ fn owner_id() -> String {
 async fn take_over(
     reading: &Connection,
     committing: &Connection,
+    health: &Health,
     config: &Config,
     owner: &str,
 ) -> Result<Vec<(Chain, Recovery)>, EngineError> {
@@ -354,7 +370,10 @@ async fn take_over(
     let partitions = (0..config.partitions).map(|partition| {
         let record = record.clone();
         async move {
-            let (chain, _) = Chain::take_over(committing, partition, owner, record).await?;
+            let state = watch::Sender::new(ChainState::Flowing);
+            health.watch_chain(partition, state.subscribe());
+            let (chain, _) =
+                Chain::take_over_telling(committing, partition, owner, record, state).await?;
             let mut recovery = Recovery::default();
             let mut log = chain.read_log(reading, 0).await?;
             while let Some(messages) = log.next_batch(LOG_BATCH_MAX).await? {

@@ -109,6 +109,7 @@ async fn refuse(_request: Request, _next: Next) -> Response {
 }
 
 async fn metrics(State(sources): State<Sources>) -> Response {
+    sources.health.show_waiting(&sources.metrics);
     match sources.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

@@ -30,6 +30,7 @@ use super::message::put;
 use super::pull::ReadError;
 use super::stream_state::{InfoError, stream_info};
 use super::streams::ACTIONS;
+use super::waiting::Waiting;
 use crate::clock::monotonic_now;
 
 /// How often in a row the stream, or messages that we know of, must be missing before that is believed: a
@@ -68,6 +69,18 @@ impl Chain {
         owner: &str,
         record: Vec<u8>,
     ) -> Result<(Self, u64), ChainError> {
+        let state = watch::Sender::new(ChainState::Flowing);
+        Self::take_over_telling(connection, partition, owner, record, state).await
+    }
+
+    /// The same, with `state` telling what it waits for already while it takes over.
+    pub async fn take_over_telling(
+        connection: &Connection,
+        partition: u16,
+        owner: &str,
+        record: Vec<u8>,
+        state: watch::Sender<ChainState>,
+    ) -> Result<(Self, u64), ChainError> {
         let mut chain = Self {
             connection: connection.clone(),
             partition,
@@ -76,7 +89,7 @@ impl Chain {
             doubt: false,
             unreported: Vec::new(),
             fenced: None,
-            state: watch::Sender::new(ChainState::Flowing),
+            state,
             retries: 0,
             pace: Pace::default(),
         };
@@ -227,7 +240,7 @@ impl Chain {
         self.doubt = false;
         self.retries = 0;
         self.state.send_if_modified(|state| {
-            let waited = *state == ChainState::Waiting;
+            let waited = state.waiting().is_some();
             if waited {
                 tracing::info!(partition = self.partition, "writing again");
             }
@@ -240,16 +253,17 @@ impl Chain {
     async fn wait(&mut self, reason: &str) {
         let partition = self.partition;
         self.state.send_if_modified(|state| {
-            let flowed = *state == ChainState::Flowing;
-            if flowed {
+            let before = state.waiting();
+            let next = Waiting::go_on(before, reason);
+            if before.is_none_or(|before| before.cause != next.cause) {
                 tracing::warn!(
                     partition,
                     reason,
                     "cannot write now, trying on until it works"
                 );
             }
-            *state = ChainState::Waiting;
-            flowed
+            *state = ChainState::Waiting(next);
+            true
         });
         let delay = Duration::from_millis(5) * 2_u32.pow(self.retries.min(8));
         tokio::time::sleep(delay.min(RETRY_DELAY_MAX)).await;

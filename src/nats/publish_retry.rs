@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use super::chain_wire::{self, Outcome};
 use super::connect::Connection;
+use super::waiting::{self, Waiting};
 
 const RETRY_DELAY_MAX: Duration = Duration::from_secs(1);
 
@@ -15,12 +17,14 @@ const RETRY_DELAY_MAX: Duration = Duration::from_secs(1);
 pub(super) struct NeverTaken(pub(super) String);
 
 /// Publishes until the server has stored it, and returns its sequence. The caller makes sure, by a
-/// `Nats-Msg-Id`, that one whose acknowledgement was lost is not stored twice.
+/// `Nats-Msg-Id`, that one whose acknowledgement was lost is not stored twice. While it waits, `board` says why; of
+/// several that share one, whichever gets through says that the server stores again.
 pub(super) async fn until_stored(
     connection: &Connection,
     subject: &str,
     headers: &HeaderMap,
     payload: &Bytes,
+    board: &watch::Sender<Option<Waiting>>,
 ) -> Result<u64, NeverTaken> {
     let mut retries: u32 = 0;
     loop {
@@ -33,14 +37,19 @@ pub(super) async fn until_stored(
         )
         .await;
         let reason = match sent {
-            Outcome::Stored(sequence) => return Ok(sequence),
+            Outcome::Stored(sequence) => {
+                if waiting::go_on(board) {
+                    tracing::info!(subject, "publishing again");
+                }
+                return Ok(sequence);
+            }
             Outcome::Doubt(reason) => reason,
             Outcome::TooLarge(reason)
             | Outcome::Refused(reason)
             | Outcome::NoBatch(reason)
             | Outcome::NotTheTail(reason) => return Err(NeverTaken(reason)),
         };
-        if retries == 0 {
+        if waiting::wait(board, &reason) {
             tracing::warn!(
                 subject,
                 reason,

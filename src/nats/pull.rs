@@ -20,6 +20,7 @@ use super::connect::Connection;
 use super::message::StoredMessage;
 use super::pull_open::{self, Open, Opened};
 use super::pull_place::Place;
+use super::waiting::{self, Waiting};
 
 /// Messages that one request to the server asks for.
 pub(super) const PULL_MESSAGES: usize = 1_000;
@@ -90,6 +91,7 @@ pub(super) struct PullReader {
     broke_at: (u64, u32),
     pending: u64,
     reopened: u64,
+    board: watch::Sender<Option<Waiting>>,
 }
 
 enum Accepted {
@@ -119,6 +121,7 @@ impl PullReader {
             broke_at: (0, 0),
             pending: u64::MAX,
             reopened: 0,
+            board: watch::Sender::new(None),
         };
         while reader.open.is_none() && reader.careful.is_empty() {
             reader.advance_opening().await?;
@@ -138,6 +141,11 @@ impl PullReader {
 
     pub(super) fn reopened(&self) -> u64 {
         self.reopened
+    }
+
+    /// Tells what keeps it from reading.
+    pub(super) fn watch_waiting(&self) -> watch::Receiver<Option<Waiting>> {
+        self.board.subscribe()
     }
 
     /// Waits for at least one message and returns what is there, up to `max`.
@@ -323,7 +331,7 @@ impl PullReader {
         }
         match opened {
             Opened::Consumer(open) => {
-                if self.failures > 0 {
+                if waiting::go_on(&self.board) {
                     tracing::info!(stream = self.spec.stream, "reading again");
                 }
                 self.failures = 0;
@@ -351,7 +359,7 @@ impl PullReader {
     }
 
     fn opening_failed(&mut self, reason: &str) {
-        if self.failures == 0 {
+        if waiting::wait(&self.board, reason) {
             tracing::warn!(
                 stream = self.spec.stream,
                 reason,

@@ -4,8 +4,8 @@ use crate::action::Verdict;
 use crate::decode::Reason;
 use prometheus::core::Collector as _;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts,
+    Registry, TextEncoder,
 };
 use std::collections::HashMap;
 
@@ -54,6 +54,10 @@ pub struct Metrics {
     pub partitions_ready: IntGauge,
     /// Partitions this engine owns.
     pub partitions_owned: IntGauge,
+    /// What waits for NATS, and why.
+    waiting: IntGaugeVec,
+    /// How often this engine's write was refused because another engine owns the partition.
+    pub fences: IntCounter,
     /// Rules in the live generation.
     pub rules: IntGauge,
     /// Reloads of the rule set by result: `swapped` or `refused`.
@@ -138,6 +142,15 @@ impl Metrics {
                 "Partitions that have caught up with their events since the start.",
             ),
             partitions_owned: c.gauge("partitions_owned", "Partitions this engine owns."),
+            waiting: c.gauges(
+                "waiting",
+                "What waits for NATS, by cause: partitions that store decisions (commit), reading events (read), keeping refused events (dead_letters).",
+                &["what", "cause"],
+            ),
+            fences: c.counter(
+                "fence_losses_total",
+                "How often a write was refused because another engine owns the partition.",
+            ),
             rules: c.gauge("rules", "Rules in the live generation."),
             reloads: c.counters(
                 "rule_reloads_total",
@@ -179,6 +192,12 @@ impl Metrics {
         let line = line.to_string();
         let labels = [rule, function, &line];
         self.rule_errors.with_label_values(&labels).inc();
+    }
+
+    /// Sets how many of `what` wait for NATS because of `cause`.
+    pub fn waiting(&self, what: &str, cause: &str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.waiting.with_label_values(&[what, cause]).set(count);
     }
 
     /// Counts verdicts of a rule.
@@ -239,6 +258,10 @@ impl Catalogue<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.register(IntGauge::with_opts(opts(name, help)).expect(VALID))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(opts(name, help), labels).expect(VALID))
     }
 
     fn histogram(&self, name: &str, help: &str) -> Histogram {

@@ -7,7 +7,7 @@ mod write;
 use super::EngineError;
 use super::allotments::Allotments;
 use super::watermark::{Dues, Watermark};
-use crate::action::Decision;
+use crate::action::{Decision, Verdict};
 use crate::clock::{monotonic_now, now_ms};
 use crate::decode::{Decoder, Rejection};
 use crate::durable::{Recovery, ThroughRecord, log};
@@ -57,6 +57,17 @@ pub(super) struct Shared {
     pub(super) watermark: watch::Receiver<Watermark>,
 }
 
+/// What a partition went through until it had caught up.
+#[derive(Debug, Default)]
+struct Backlog {
+    /// Events that were decided before this start.
+    folded: usize,
+    /// Events that were decided now.
+    decided: usize,
+    /// Triggers that were too old to act on.
+    stale: u64,
+}
+
 /// The owner of one partition.
 pub(super) struct Worker {
     shared: Arc<Shared>,
@@ -66,6 +77,7 @@ pub(super) struct Worker {
     reopened: u64,
     recovery: Recovery,
     caught_up: bool,
+    backlog: Backlog,
     partition: Partition,
     /// Everything up to here is done: decided and committed.
     done: u64,
@@ -115,6 +127,7 @@ impl Worker {
             reopened: 0,
             recovery,
             caught_up: false,
+            backlog: Backlog::default(),
             partition,
         }
     }
@@ -185,7 +198,21 @@ impl Worker {
             self.recovery.finish(&mut self.partition);
             metrics.partitions_ready.inc();
             self.look_ahead();
-            tracing::debug!(partition = self.chain.partition(), "caught up");
+            let Backlog {
+                folded,
+                decided,
+                stale,
+            } = std::mem::take(&mut self.backlog);
+            let partition = self.chain.partition();
+            if folded + decided > 0 {
+                tracing::info!(
+                    partition,
+                    folded,
+                    decided,
+                    stale,
+                    "caught up: {folded} events folded, {decided} decided, {stale} triggers too old to act on"
+                );
+            }
         }
     }
 
@@ -201,6 +228,8 @@ impl Worker {
         for events in batch.chunks(STEP_EVENTS_MAX) {
             let (inputs, mut refused) = self.decode(events, &rules);
             let new = &inputs[self.fold(&inputs)..];
+            self.backlog.folded += inputs.len() - new.len();
+            self.backlog.decided += new.len();
             if let Some(first) = new.first()
                 && self.partition.is_due(first.stored_at)
             {
@@ -328,12 +357,15 @@ impl Worker {
         }
     }
 
-    fn count(&self, output: &Output) {
+    fn count(&mut self, output: &Output) {
         let metrics = &self.shared.metrics;
         metrics.duplicates.inc_by(output.duplicates);
         metrics.trimmed_windows.inc_by(output.trimmed_windows);
         for ((rule, verdict), times) in &output.verdicts {
             metrics.verdict(rule, *verdict, *times);
+            if *verdict == Verdict::Stale {
+                self.backlog.stale += times;
+            }
         }
         for (rule, error) in &output.errors {
             metrics.rule_failed(rule, error.function, error.line.unwrap_or(0));
