@@ -3,7 +3,6 @@
 use crate::clock::{Millis, format_rfc3339, now_ms};
 use crate::nats::{ChainState, Connection, WaitCause, Waiting};
 use crate::rules::{Rule, RuleError};
-use crate::telemetry::Metrics;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -136,16 +135,17 @@ impl Health {
         lock(&self.waits).insert(what, waiting);
     }
 
-    /// Sets the metrics that say what waits for NATS, and why.
-    pub(crate) fn show_waiting(&self, metrics: &Metrics) {
+    /// Tells `show` what waits for NATS, by cause: how many partitions' logs (`commit`), whether events cannot be
+    /// read (`read`), whether rejected events cannot be kept (`dead_letters`). Zeros too.
+    pub fn count_waiting(&self, mut show: impl FnMut(&'static str, &'static str, usize)) {
         let chains: Vec<WaitCause> = self.chains_waiting().map(|(_, w)| w.cause).collect();
         let others = self.others_waiting();
         for cause in WaitCause::ALL {
             let count = chains.iter().filter(|other| **other == cause).count();
-            metrics.waiting(COMMIT, cause.word(), count);
+            show(COMMIT, cause.word(), count);
             for what in Waits::ALL {
                 let waits = others.iter().any(|(w, on)| *w == what && on.cause == cause);
-                metrics.waiting(what.word(), cause.word(), usize::from(waits));
+                show(what.word(), cause.word(), usize::from(waits));
             }
         }
     }

@@ -130,8 +130,7 @@ impl Engine {
         spend(&ledger, taken.iter().map(|(_, log)| log), &config.zone);
         let stop = CancellationToken::new();
         let (dues, watermark) = watermark::start(&reading, config.partitions, &stop);
-        let dead_letters = DeadLetters::new(&committing);
-        health.watch_waiting(Waits::DeadLetters, dead_letters.watch_waiting());
+        let dead_letters = dead_letters(&committing, &health);
         let shared = Arc::new(Shared {
             decoder: decoder(&config, &committing),
             known_dead: dead_letters
@@ -153,10 +152,7 @@ impl Engine {
             watermark,
         });
         let workers = spawn_workers(&shared, taken, &reading, &stop).await?;
-        let watched = registry.clone();
-        let watcher = Watcher::start(registry.folder(), move || {
-            watched.reload();
-        })?;
+        let watcher = watch(&registry)?;
         tracing::info!(
             owner,
             partitions = config.partitions,
@@ -176,6 +172,20 @@ impl Engine {
             health,
         })
     }
+}
+
+fn watch(registry: &Arc<RuleRegistry>) -> Result<Watcher, EngineError> {
+    let watched = registry.clone();
+    let watcher = Watcher::start(registry.folder(), move || {
+        watched.reload();
+    })?;
+    Ok(watcher)
+}
+
+fn dead_letters(connection: &Connection, health: &Health) -> DeadLetters {
+    let dead_letters = DeadLetters::new(connection);
+    health.watch_waiting(Waits::DeadLetters, dead_letters.watch_waiting());
+    dead_letters
 }
 
 fn demands(config: &Config) -> Demands {

@@ -28,8 +28,8 @@ pub(super) const PULL_MESSAGES: usize = 1_000;
 const PULL_LOW_WATER: usize = 500;
 /// Silence after which the consumer counts as lost.
 const PULL_SILENCE_MAX: Duration = Duration::from_secs(7);
-/// How often in a row the stream must be found missing before that is believed: a broker that has just
-/// started may not have found its streams yet.
+/// How often in a row the stream must be found missing, or shorter than what was read of it, before that is believed: a
+/// broker that has just started may not have found its streams yet, and a new leader may be behind.
 const STREAM_MISSING_MAX: u32 = 8;
 const REOPEN_DELAY_MAX: Duration = Duration::from_secs(1);
 /// Breaks in a row without a message in between after which the next messages are read one by one.
@@ -326,7 +326,7 @@ impl PullReader {
         };
         let opened = opening.await;
         self.opening = None;
-        if !matches!(opened, Opened::StreamMissing) {
+        if !matches!(opened, Opened::StreamMissing | Opened::Behind(_)) {
             self.missing = 0;
         }
         match opened {
@@ -353,7 +353,18 @@ impl PullReader {
                 }
                 self.opening_failed("the stream is not there");
             }
-            Opened::Fatal(error) => return Err(error),
+            // A new leader may answer before it knows all that the one before it had stored.
+            Opened::Behind(last) => {
+                self.missing += 1;
+                if self.missing >= STREAM_MISSING_MAX {
+                    return Err(ReadError::RolledBack {
+                        stream: self.spec.stream,
+                        next: self.next,
+                        last,
+                    });
+                }
+                self.opening_failed("the stream ends before what was read");
+            }
         }
         Ok(())
     }

@@ -213,6 +213,13 @@ impl LocalServer {
         self.kill().await
     }
 
+    /// Changes its options, for the next [`restart`](Self::restart). Port and folder stay what they were.
+    pub fn change(&mut self, change: impl FnOnce(&mut LocalServerOptions)) {
+        let folder = self.options.folder.clone();
+        change(&mut self.options);
+        self.options.folder = folder;
+    }
+
     /// Starts it again on the same port and the same store, after [`kill`](Self::kill) or
     /// [`stop`](Self::stop); if it still runs, it is killed first.
     pub async fn restart(&mut self) -> Result<(), ServerError> {

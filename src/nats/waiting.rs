@@ -21,7 +21,7 @@ pub enum WaitCause {
 }
 
 /// What the server and the client library say, and what it means. Measured on nats-server 2.15.1.
-const PHRASES: [(&str, WaitCause); 20] = [
+const PHRASES: [(&str, WaitCause); 21] = [
     ("not connected", WaitCause::Disconnected),
     ("connection broke", WaitCause::Disconnected),
     ("connection closed", WaitCause::Disconnected),
@@ -39,6 +39,7 @@ const PHRASES: [(&str, WaitCause); 20] = [
     ("stream is offline", WaitCause::Unavailable),
     ("no leader", WaitCause::Unavailable),
     ("not there", WaitCause::Unavailable),
+    ("ends before", WaitCause::Unavailable),
     ("timed out", WaitCause::NoAnswer),
     ("time-out", WaitCause::NoAnswer),
     ("silent", WaitCause::NoAnswer),
@@ -77,10 +78,12 @@ impl WaitCause {
     fn hint(self) -> &'static str {
         match self {
             Self::NoRoom => "; make room, or raise the limit",
-            Self::Unavailable => {
-                "; JetStream does not answer: see the server's log, a full disk switches it off until the server is restarted"
+            Self::Unavailable => "; JetStream is off or has no leader: see the server's log",
+            // nats-server 2.15.1 answers no write to a stream after a disk error, until it is restarted.
+            Self::NoAnswer => {
+                "; see the server's log: after a disk error it takes no writes until there is room and it is restarted"
             }
-            Self::Disconnected | Self::NoAnswer | Self::Other => "",
+            Self::Disconnected | Self::Other => "",
         }
     }
 }

@@ -46,7 +46,13 @@ impl Engine {
         let folder = Folder::new();
         let log = folder.path().join("log");
         let own = folder.path().join("data");
-        let child = Command::new(env!("CARGO_BIN_EXE_onscene"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_onscene"));
+        // What is meant for the tests, such as ONSCENE_KILLS, or set by whoever runs them, is not for the engine.
+        let settings = std::env::vars_os().map(|(name, _)| name);
+        for name in settings.filter(|name| name.to_string_lossy().starts_with("ONSCENE_")) {
+            command.env_remove(name);
+        }
+        let child = command
             .args(["run", "--nats", nats, "--http", "127.0.0.1:0", "--rules"])
             .arg(rules)
             .arg("--data")
