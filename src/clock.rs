@@ -1,6 +1,8 @@
 //! Time: the type all stages share, and the only place that reads the machine's clocks.
 
 use jiff::Timestamp;
+use std::fmt;
+use std::sync::Arc;
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
@@ -26,6 +28,36 @@ pub fn now_ms() -> Millis {
         .map_or(0, |since| {
             Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
         })
+}
+
+/// A clock that is handed to whoever needs the wall clock's time, so that a simulation has its own.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Millis + Send + Sync>);
+
+impl Clock {
+    /// The machine's wall clock.
+    #[must_use]
+    pub fn system() -> Self {
+        Self::from_fn(now_ms)
+    }
+
+    /// A clock that shows what a function says, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn from_fn(read: impl Fn() -> Millis + Send + Sync + 'static) -> Self {
+        Self(Arc::new(read))
+    }
+
+    /// Its time, in milliseconds since the Unix epoch.
+    #[must_use]
+    pub fn now(&self) -> Millis {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", format_rfc3339(self.now()))
+    }
 }
 
 /// The monotonic clock, for measuring how long something took.

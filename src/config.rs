@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use reader::Reader;
 pub use reader::{ConfigError, Setting};
 use rust_decimal::Decimal;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -24,6 +24,8 @@ pub struct Config {
     pub replicas: usize,
     /// `engine.partitions`: a power of two up to 4,096, chosen once.
     pub partitions: u16,
+    /// `engine.owns`: the partitions that this engine takes over, in order; all by default.
+    pub owns: Vec<u16>,
     /// `engine.batch_events_max`: the most events stepped before a commit.
     pub batch_events_max: usize,
     /// `engine.through_interval_s`: how often progress without decisions is written to the log.
@@ -32,8 +34,12 @@ pub struct Config {
     pub rules: PathBuf,
     /// `rules.require_tests_pass`: rules whose tests fail do not go live.
     pub require_tests_pass: bool,
-    /// `data.folder`: for checkpoints, of which this version keeps none.
+    /// `data.folder`: for checkpoints.
     pub data: PathBuf,
+    /// `checkpoints.interval_s`: how often each partition takes a checkpoint; `None` if none are taken.
+    pub checkpoint_interval: Option<Millis>,
+    /// `checkpoints.keep`: how many of each partition are kept.
+    pub checkpoints_kept: usize,
     /// `http.address`.
     pub http: SocketAddr,
     /// `money.base` and `money.rates`.
@@ -82,15 +88,21 @@ impl Config {
         let bytes = |reader: &mut Reader, key: &str| {
             Some(reader.whole(key, 0, 0, i64::MAX)).filter(|bytes| *bytes > 0)
         };
+        let partitions = partitions(reader);
         Self {
             nats_url: reader.text("nats.url", "nats://127.0.0.1:4222"),
             replicas: size(reader.whole("nats.replicas", 1, 1, 5)),
-            partitions: partitions(reader),
+            partitions,
+            owns: owns(reader, partitions),
             batch_events_max: size(reader.whole("engine.batch_events_max", 4_000, 1, 10_000)),
             through_interval: reader.whole("engine.through_interval_s", 60, 1, 3_600) * SECOND,
             rules: reader.text("rules.folder", "rules").into(),
             require_tests_pass: reader.boolean("rules.require_tests_pass", true),
             data: reader.text("data.folder", "data").into(),
+            checkpoint_interval: Some(reader.whole("checkpoints.interval_s", 60, 0, 86_400))
+                .filter(|seconds| *seconds > 0)
+                .map(|seconds| seconds * SECOND),
+            checkpoints_kept: size(reader.whole("checkpoints.keep", 3, 1, 100)),
             http: reader
                 .parsed(
                     "http.address",
@@ -138,6 +150,24 @@ fn partitions(reader: &mut Reader) -> u16 {
     number
 }
 
+/// `all`, or numbers and ranges such as `0-3,8`.
+fn owns(reader: &mut Reader, partitions: u16) -> Vec<u16> {
+    let wanted = "`all`, or partitions from 0 to one less than engine.partitions, such as `0-3,8`";
+    let owned = reader.parsed("engine.owns", wanted, |text| {
+        if text == "all" {
+            return Some((0..partitions).collect());
+        }
+        let mut owned = BTreeSet::new();
+        for part in text.split(',') {
+            let (first, last) = part.split_once('-').unwrap_or((part, part));
+            let (first, last): (u16, u16) = (first.trim().parse().ok()?, last.trim().parse().ok()?);
+            owned.extend((first <= last && last < partitions).then_some(first..=last)?);
+        }
+        Some(owned.into_iter().collect())
+    });
+    owned.unwrap_or_else(|| (0..partitions).collect())
+}
+
 fn rates(reader: &mut Reader) -> Rates {
     let base = reader.text("money.base", "CNY");
     let mut table = BTreeMap::new();
@@ -176,6 +206,21 @@ mod tests {
         let environment = [("ONSCENE_NATS_URL".to_owned(), "nats://env".to_owned())];
         let config = Config::load(Some(("f", text)), environment, vec![flag]).unwrap();
         assert_eq!(config.nats_url, "nats://flag");
+    }
+
+    #[test]
+    fn an_engine_owns_all_partitions_or_those_it_is_told() {
+        let owns = |text: &str| {
+            let text = format!("[engine]\npartitions = 8\n{text}");
+            load(&text, &[]).map(|config| config.owns)
+        };
+        assert_eq!(owns("").unwrap(), [0, 1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(owns("owns = \"all\"").unwrap().len(), 8);
+        assert_eq!(owns("owns = \"0-2, 7,1\"").unwrap(), [0, 1, 2, 7]);
+        for wrong in ["8", "3-1", "", "0-", "x"] {
+            let error = owns(&format!("owns = \"{wrong}\"")).unwrap_err();
+            assert!(error.to_string().contains("engine.owns"), "{error}");
+        }
     }
 
     #[test]

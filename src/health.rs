@@ -1,18 +1,20 @@
 //! Whether the engine is ready to decide, and if not, what is missing.
 
 use crate::clock::{Millis, format_rfc3339, now_ms};
-use crate::nats::{ChainState, Connection, WaitCause, Waiting};
+use crate::nats::{ChainState, WaitCause, Waiting};
 use crate::rules::{Rule, RuleError};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::watch;
 
 /// What each part last said of itself.
-#[derive(Debug)]
 pub struct Health {
-    connection: Connection,
-    partitions: Vec<PartitionHealth>,
+    /// What keeps the connection from working, if anything.
+    link: Box<dyn Fn() -> Option<String> + Send + Sync>,
+    /// The partitions that this engine owns.
+    partitions: BTreeMap<u16, PartitionHealth>,
     waits: Mutex<BTreeMap<Waits, watch::Receiver<Option<Waiting>>>>,
     rule_errors: Mutex<HashMap<Arc<str>, LastError>>,
     /// Of which text of a rule, and until when.
@@ -63,26 +65,30 @@ pub struct LastError {
 /// A rule that fails at every event is logged this often at the most.
 const LOG_INTERVAL: Millis = 10_000;
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct PartitionHealth {
     caught_up: AtomicBool,
     pending: AtomicU64,
     chain: Mutex<Option<watch::Receiver<ChainState>>>,
 }
 
+impl fmt::Debug for Health {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = f.debug_struct("Health");
+        shown
+            .field("obstacles", &self.obstacles())
+            .finish_non_exhaustive()
+    }
+}
+
 impl Health {
-    /// Nobody is ready yet.
+    /// Nobody is ready yet. `link` says what keeps the connection to the broker from working, if anything.
     #[must_use]
-    pub fn new(partitions: u16, connection: Connection) -> Self {
+    pub fn new(owns: &[u16], link: impl Fn() -> Option<String> + Send + Sync + 'static) -> Self {
+        let waiting = |partition: &u16| (*partition, PartitionHealth::default());
         Self {
-            connection,
-            partitions: (0..partitions)
-                .map(|_| PartitionHealth {
-                    caught_up: AtomicBool::new(false),
-                    pending: AtomicU64::new(0),
-                    chain: Mutex::new(None),
-                })
-                .collect(),
+            link: Box::new(link),
+            partitions: owns.iter().map(waiting).collect(),
             waits: Mutex::default(),
             rule_errors: Mutex::default(),
             quarantined: Mutex::default(),
@@ -128,7 +134,9 @@ impl Health {
     }
 
     pub(crate) fn watch_chain(&self, partition: u16, state: watch::Receiver<ChainState>) {
-        *lock(&self.partitions[usize::from(partition)].chain) = Some(state);
+        if let Some(health) = self.partitions.get(&partition) {
+            *lock(&health.chain) = Some(state);
+        }
     }
 
     pub(crate) fn watch_waiting(&self, what: Waits, waiting: watch::Receiver<Option<Waiting>>) {
@@ -150,12 +158,11 @@ impl Health {
         }
     }
 
-    fn chains_waiting(&self) -> impl Iterator<Item = (usize, Waiting)> {
-        let partitions = self.partitions.iter().enumerate();
-        partitions.filter_map(|(partition, health)| {
+    fn chains_waiting(&self) -> impl Iterator<Item = (u16, Waiting)> {
+        self.partitions.iter().filter_map(|(partition, health)| {
             let chain = lock(&health.chain);
             let waiting = chain.as_ref()?.borrow().waiting().cloned()?;
-            Some((partition, waiting))
+            Some((*partition, waiting))
         })
     }
 
@@ -170,7 +177,9 @@ impl Health {
 
     /// Notes how many events a partition has still to read.
     pub(crate) fn progress(&self, partition: u16, pending: u64) {
-        let health = &self.partitions[usize::from(partition)];
+        let Some(health) = self.partitions.get(&partition) else {
+            return;
+        };
         health.pending.store(pending, Ordering::Relaxed);
         if pending == 0 {
             health.caught_up.store(true, Ordering::Relaxed);
@@ -180,23 +189,16 @@ impl Health {
     /// What keeps the engine from deciding now; nothing when it is ready.
     #[must_use]
     pub fn obstacles(&self) -> Vec<String> {
-        let mut obstacles = Vec::new();
-        if !self.connection.is_connected() {
-            obstacles.push(format!(
-                "not connected to NATS at {}",
-                self.connection.url()
-            ));
-        }
+        let mut obstacles: Vec<String> = (self.link)().into_iter().collect();
         let catching_up: Vec<_> = self
             .partitions
-            .iter()
-            .enumerate()
-            .filter(|(_, p)| !p.caught_up.load(Ordering::Relaxed))
+            .values()
+            .filter(|p| !p.caught_up.load(Ordering::Relaxed))
             .collect();
         if !catching_up.is_empty() {
             let pending: u64 = catching_up
                 .iter()
-                .map(|(_, p)| p.pending.load(Ordering::Relaxed))
+                .map(|p| p.pending.load(Ordering::Relaxed))
                 .sum();
             obstacles.push(format!(
                 "{} of {} partitions are catching up with {pending} events",
@@ -205,7 +207,7 @@ impl Health {
             ));
         }
         self.tell_waiting(&mut obstacles);
-        for (partition, health) in self.partitions.iter().enumerate() {
+        for (partition, health) in &self.partitions {
             let chain = lock(&health.chain);
             let fenced = |state: &watch::Receiver<_>| *state.borrow() == ChainState::Fenced;
             if chain.as_ref().is_some_and(fenced) {
@@ -218,7 +220,7 @@ impl Health {
     /// What waits for NATS: partitions with the same reason together, with the one that has waited longest.
     fn tell_waiting(&self, obstacles: &mut Vec<String>) {
         let now = now_ms();
-        let mut reasons: BTreeMap<String, (Vec<usize>, Waiting)> = BTreeMap::new();
+        let mut reasons: BTreeMap<String, (Vec<u16>, Waiting)> = BTreeMap::new();
         for (partition, waiting) in self.chains_waiting() {
             let known = reasons.entry(waiting.reason.clone());
             let (partitions, longest) = known.or_insert_with(|| (Vec::new(), waiting.clone()));

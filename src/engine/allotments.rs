@@ -2,7 +2,7 @@
 
 use crate::policy::{self, Demand};
 use crate::state::Ledger;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
@@ -11,7 +11,6 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(super) struct Allotments {
     ledger: Arc<Ledger>,
-    partitions: usize,
     gatherings: Mutex<Gatherings>,
     /// Changes whenever something was shared out.
     settled: watch::Sender<u64>,
@@ -22,15 +21,27 @@ struct Gatherings {
     open: HashMap<u64, BTreeMap<u16, Vec<Demand>>>,
     granted: HashMap<(u64, u16), Vec<bool>>,
     /// Partitions that will never ask for a broadcast: they were done with it before this start, or
-    /// could not read it. Kept until all have spoken.
-    absent: HashMap<u64, BTreeSet<u16>>,
+    /// could not read it.
+    absent: HashSet<(u64, u16)>,
+    /// The first event that each partition reads since this start, and the broadcasts before it that it is not
+    /// done with.
+    begun: HashMap<u16, (u64, HashSet<u64>)>,
+}
+
+impl Gatherings {
+    /// Whether a partition will never ask for a broadcast.
+    fn is_absent(&self, broadcast: u64, partition: u16) -> bool {
+        let was_done =
+            |(from, open): &(u64, HashSet<u64>)| broadcast < *from && !open.contains(&broadcast);
+        self.absent.contains(&(broadcast, partition))
+            || self.begun.get(&partition).is_some_and(was_done)
+    }
 }
 
 impl Allotments {
-    pub(super) fn new(ledger: Arc<Ledger>, partitions: u16) -> Self {
+    pub(super) fn new(ledger: Arc<Ledger>) -> Self {
         Self {
             ledger,
-            partitions: partitions.into(),
             gatherings: Mutex::default(),
             settled: watch::Sender::new(0),
         }
@@ -40,11 +51,15 @@ impl Allotments {
         self.settled.subscribe()
     }
 
+    /// Notes where a partition begins to read, and which broadcasts before that it is not done with.
+    pub(super) fn begin_at(&self, partition: u16, from: u64, open: HashSet<u64>) {
+        self.lock().begun.insert(partition, (from, open));
+    }
+
     /// Notes that a partition has no demands for a broadcast and never will.
     pub(super) fn excuse(&self, broadcast: u64, partition: u16) {
         let mut gatherings = self.lock();
-        let absent = gatherings.absent.entry(broadcast).or_default();
-        absent.insert(partition);
+        gatherings.absent.insert((broadcast, partition));
         self.settle(&mut gatherings, broadcast);
     }
 
@@ -62,14 +77,15 @@ impl Allotments {
     }
 
     fn settle(&self, gatherings: &mut Gatherings, broadcast: u64) {
-        let open = gatherings.open.get(&broadcast);
-        let asks = |partition: &u16| open.is_some_and(|open| open.contains_key(partition));
-        let absent = gatherings.absent.get(&broadcast).into_iter().flatten();
-        let excused = absent.filter(|partition| !asks(partition)).count();
-        if open.map_or(0, BTreeMap::len) + excused < self.partitions {
+        let Some(open) = gatherings.open.get(&broadcast) else {
+            return;
+        };
+        let missing = gatherings.begun.keys().filter(|partition| {
+            !open.contains_key(partition) && !gatherings.is_absent(broadcast, **partition)
+        });
+        if missing.count() > 0 {
             return;
         }
-        gatherings.absent.remove(&broadcast);
         let Some(open) = gatherings.open.remove(&broadcast) else {
             return;
         };

@@ -1,39 +1,42 @@
 //! Wires the stages: registry, streams, one worker a partition, HTTP; and stops them in order.
 
 mod allotments;
+mod assembly;
+mod broker;
+mod checkpoint_writer;
+mod checkpoints;
 mod watermark;
 mod worker;
 
-use crate::clock::{format_rfc3339, now_ms};
+use crate::clock::{Clock, now_ms};
 use crate::config::Config;
 use crate::decode::Decoder;
-use crate::durable::{LogError, OwnerRecord, Recovery};
-use crate::health::{Health, Waits};
+use crate::durable::{CheckpointFolder, LogError};
+use crate::health::Health;
 use crate::http::{self, HttpError};
 use crate::nats::{
-    Chain, ChainError, ChainState, ConnectError, Connection, DeadLetterError, DeadLetters,
-    EventReader, ReadError, StreamSettings, StreamsError, ensure_streams,
+    ChainError, ConnectError, Connection, DeadLetterError, ReadError, StreamSettings, StreamsError,
+    ensure_streams,
 };
 use crate::registry::{Demands, RegistryError, RuleRegistry, Watcher};
 use crate::rule_tests::Environment;
-use crate::state::{Customers, Draw, Ledger};
+use crate::state::{Customers, Ledger};
 use crate::telemetry::Metrics;
 use crate::terms::ContactPolicy;
-use allotments::Allotments;
-use jiff::tz::TimeZone;
+use assembly::{Parts, Tasks, assemble};
+use broker::NatsBroker;
+use checkpoints::Checkpoints;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use worker::{Shared, Worker};
 
-/// Messages of the log read at a time while a partition is taken over.
-const LOG_BATCH_MAX: usize = 2_000;
 /// How long finishing and committing may take when the engine stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the last checkpoints may take when the engine stops.
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the last requests to the HTTP server may take when the engine stops.
 const HTTP_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -66,6 +69,16 @@ pub enum EngineError {
         /// What.
         source: LogError,
     },
+    /// The folder of checkpoints.
+    #[error(
+        "failed to use the checkpoints of partition {partition}: see that the engine may read and write the data folder"
+    )]
+    Checkpoints {
+        /// Which.
+        partition: u16,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The HTTP server.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -87,7 +100,7 @@ pub struct Engine;
 /// An engine that runs until it is stopped.
 #[derive(Debug)]
 pub struct Running {
-    workers: JoinSet<Result<(), EngineError>>,
+    workers: Tasks,
     stop: CancellationToken,
     watcher: Option<Watcher>,
     http: http::Server,
@@ -96,6 +109,10 @@ pub struct Running {
     metrics: Arc<Metrics>,
     customers: Arc<Customers>,
     health: Arc<Health>,
+    /// How many partitions it owns.
+    owned: u32,
+    /// Has a permit from each that has committed everything.
+    drained: Arc<Semaphore>,
 }
 
 impl Engine {
@@ -108,10 +125,10 @@ impl Engine {
         let registry = RuleRegistry::open(&config.rules, metrics.clone(), demands(&config))?;
         let reading = Connection::open(&config.nats_url, "onscene read").await?;
         let committing = Connection::open(&config.nats_url, "onscene commit").await?;
-        let streams = ensure_streams(&committing, &stream_settings(&config)).await?;
+        ensure_streams(&committing, &stream_settings(&config)).await?;
         let customers = Arc::new(Customers::default());
         let ledger = Arc::new(Ledger::default());
-        let health = Arc::new(Health::new(config.partitions, committing.clone()));
+        let health = Arc::new(Health::new(&config.owns, link(&committing)));
         let http = http::Server::start(
             config.http,
             http::Sources {
@@ -125,37 +142,34 @@ impl Engine {
         .await?;
         warn_without_policy(&registry);
         let owner = owner_id();
-        let taken = take_over(&reading, &committing, &health, &config, &owner).await?;
-        metrics.partitions_owned.set(i64::from(config.partitions));
-        spend(&ledger, taken.iter().map(|(_, log)| log), &config.zone);
         let stop = CancellationToken::new();
-        let (dues, watermark) = watermark::start(&reading, config.partitions, &stop);
-        let dead_letters = dead_letters(&committing, &health);
-        let shared = Arc::new(Shared {
+        let drained = Arc::new(Semaphore::new(0));
+        let parts = Parts {
+            owner: owner.clone(),
+            owns: config.owns.clone(),
             decoder: decoder(&config, &committing),
-            known_dead: dead_letters
-                .known_since(streams.events_first_sequence)
-                .await?,
-            dead_letters,
             registry: registry.clone(),
             metrics: metrics.clone(),
             customers: customers.clone(),
             health: health.clone(),
+            ledger,
+            clock: Clock::system(),
             batch_events_max: config.batch_events_max,
-            through_interval: Duration::from_millis(config.through_interval.unsigned_abs()),
+            through_interval: config.through_interval,
             journal: config.journal,
             zone: config.zone.clone(),
-            allotments: Arc::new(Allotments::new(ledger.clone(), config.partitions)),
-            ledger,
-            quarantine: Arc::default(),
-            dues,
-            watermark,
-        });
-        let workers = spawn_workers(&shared, taken, &reading, &stop).await?;
-        let watcher = watch(&registry)?;
+            checkpoints: checkpoints(&config),
+            drained: drained.clone(),
+        };
+        let broker = NatsBroker::new(&reading, &committing, &health);
+        let workers = assemble(&broker, parts, &stop).await?;
+        let watched = registry.clone();
+        let watcher = Watcher::start(registry.folder(), move || {
+            watched.reload();
+        })?;
         tracing::info!(
             owner,
-            partitions = config.partitions,
+            partitions = config.owns.len(),
             nats = committing.url(),
             http = %http.address(),
             "engine started"
@@ -170,22 +184,16 @@ impl Engine {
             metrics,
             customers,
             health,
+            owned: u32::try_from(config.owns.len()).unwrap_or(u32::MAX),
+            drained,
         })
     }
 }
 
-fn watch(registry: &Arc<RuleRegistry>) -> Result<Watcher, EngineError> {
-    let watched = registry.clone();
-    let watcher = Watcher::start(registry.folder(), move || {
-        watched.reload();
-    })?;
-    Ok(watcher)
-}
-
-fn dead_letters(connection: &Connection, health: &Health) -> DeadLetters {
-    let dead_letters = DeadLetters::new(connection);
-    health.watch_waiting(Waits::DeadLetters, dead_letters.watch_waiting());
-    dead_letters
+fn checkpoints(config: &Config) -> Option<Checkpoints> {
+    let store = Arc::new(CheckpointFolder::new(&config.data));
+    let interval = config.checkpoint_interval?;
+    Some(Checkpoints::new(store, interval, config.checkpoints_kept))
 }
 
 fn demands(config: &Config) -> Demands {
@@ -252,8 +260,24 @@ impl Running {
     pub async fn stop(mut self) -> Result<(), EngineError> {
         self.stop.cancel();
         drop(self.watcher.take());
-        let drained = tokio::time::timeout(STOP_TIMEOUT, drain(&mut self.workers)).await;
-        let result = drained.unwrap_or(Err(EngineError::StopTimeout));
+        let committed = async {
+            tokio::select! {
+                // All have, and take their last checkpoints.
+                _ = self.drained.acquire_many(self.owned) => None,
+                ended = drain(&mut self.workers) => Some(ended),
+            }
+        };
+        let result = match tokio::time::timeout(STOP_TIMEOUT, committed).await {
+            Err(_) => Err(EngineError::StopTimeout),
+            Ok(Some(ended)) => ended,
+            Ok(None) => {
+                let last = tokio::time::timeout(CHECKPOINT_TIMEOUT, drain(&mut self.workers)).await;
+                last.unwrap_or_else(|_| {
+                    tracing::warn!("the last checkpoints were cut off; the ones before them stay");
+                    Ok(())
+                })
+            }
+        };
         self.workers.shutdown().await;
         if tokio::time::timeout(HTTP_STOP_TIMEOUT, self.http.stop())
             .await
@@ -274,7 +298,7 @@ impl Running {
 }
 
 /// Waits until every worker has ended, and returns the first failure.
-async fn drain(workers: &mut JoinSet<Result<(), EngineError>>) -> Result<(), EngineError> {
+async fn drain(workers: &mut Tasks) -> Result<(), EngineError> {
     let mut result = Ok(());
     while let Some(ended) = workers.join_next().await {
         let ended = ended.map_err(EngineError::from).and_then(|ended| ended);
@@ -285,41 +309,12 @@ async fn drain(workers: &mut JoinSet<Result<(), EngineError>>) -> Result<(), Eng
     result
 }
 
-async fn spawn_workers(
-    shared: &Arc<Shared>,
-    taken: Vec<(Chain, Recovery)>,
-    reading: &Connection,
-    stop: &CancellationToken,
-) -> Result<JoinSet<Result<(), EngineError>>, EngineError> {
-    // Until there are checkpoints, state is folded from the first event that is kept.
-    let from: Vec<(u16, u64)> = taken
-        .iter()
-        .map(|(chain, _)| (chain.partition(), 0))
-        .collect();
-    let readers = EventReader::open_all(reading, &from).await?;
-    if let Some(reader) = readers.first() {
-        let waiting = reader.watch_waiting();
-        shared.health.watch_waiting(Waits::Events, waiting);
-    }
-    let mut workers = JoinSet::new();
-    for ((chain, recovery), reader) in taken.into_iter().zip(readers) {
-        let worker = Worker::new(shared.clone(), chain, recovery, reader);
-        workers.spawn(worker.run(stop.clone()));
-    }
-    Ok(workers)
-}
-
-/// Notes what budgets have spent, as the partitions' logs say.
-fn spend<'a>(ledger: &Ledger, logs: impl Iterator<Item = &'a Recovery>, zone: &TimeZone) {
-    for decision in logs.flat_map(Recovery::decisions).filter(|d| !d.holdout) {
-        if let Some(cost) = decision.cost {
-            ledger.add(&Draw {
-                rule: decision.rule.clone(),
-                account: decision.account.clone(),
-                day: crate::policy::local_day(decision.at, zone),
-                cost,
-            });
-        }
+/// What keeps a connection from working, if anything.
+fn link(connection: &Connection) -> impl Fn() -> Option<String> + Send + Sync + 'static {
+    let connection = connection.clone();
+    move || {
+        let is_down = !connection.is_connected();
+        is_down.then(|| format!("not connected to NATS at {}", connection.url()))
     }
 }
 
@@ -361,42 +356,4 @@ fn owner_id() -> String {
         .build_hasher()
         .finish();
     format!("{:x}-{:x}-{random:016x}", now_ms(), std::process::id())
-}
-
-/// Takes all partitions over and reads their logs, side by side.
-async fn take_over(
-    reading: &Connection,
-    committing: &Connection,
-    health: &Health,
-    config: &Config,
-    owner: &str,
-) -> Result<Vec<(Chain, Recovery)>, EngineError> {
-    let record = serde_json::to_vec(&OwnerRecord {
-        owner: owner.to_owned(),
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        at: format_rfc3339(now_ms()),
-    })
-    .expect("invariant: text fields serialise");
-    let partitions = (0..config.partitions).map(|partition| {
-        let record = record.clone();
-        async move {
-            let state = watch::Sender::new(ChainState::Flowing);
-            health.watch_chain(partition, state.subscribe());
-            let (chain, _) =
-                Chain::take_over_telling(committing, partition, owner, record, state).await?;
-            let mut recovery = Recovery::default();
-            let mut log = chain.read_log(reading, 0).await?;
-            while let Some(messages) = log.next_batch(LOG_BATCH_MAX).await? {
-                for message in messages {
-                    let header = |name: &str| message.headers.get(name);
-                    let item =
-                        crate::durable::log::read(message.sequence, header, &message.payload)
-                            .map_err(|source| EngineError::Log { partition, source })?;
-                    recovery.take(item);
-                }
-            }
-            Ok((chain, recovery))
-        }
-    });
-    futures_util::future::try_join_all(partitions).await
 }

@@ -5,8 +5,9 @@
 //! sequence. Its clock is read first, in one answer, and the sequence in the next: whatever was stored up to
 //! that time has a sequence that the second answer knows.
 
-use crate::clock::{Millis, now_ms};
-use crate::nats::{Connection, events_state};
+use super::assembly::Tasks;
+use super::broker::Broker;
+use crate::clock::{Clock, Millis};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -51,22 +52,35 @@ impl Dues {
 }
 
 /// Starts asking the broker until `stop`.
-pub(super) fn start(
-    connection: &Connection,
+pub(super) fn start<B: Broker>(
+    broker: &B,
     partitions: u16,
+    clock: &Clock,
     stop: &CancellationToken,
+    tasks: &mut Tasks,
 ) -> (Arc<Dues>, watch::Receiver<Watermark>) {
     let dues = Arc::new(Dues::new(partitions));
     let (marks, watermark) = watch::channel(Watermark::default());
-    tokio::spawn(run(connection.clone(), dues.clone(), marks, stop.clone()));
+    let asking = run(
+        broker.clone(),
+        dues.clone(),
+        marks,
+        clock.clone(),
+        stop.clone(),
+    );
+    tasks.spawn(async move {
+        asking.await;
+        Ok(())
+    });
     (dues, watermark)
 }
 
 /// Asks the broker as long as something is due, and tells everybody.
-async fn run(
-    connection: Connection,
+async fn run<B: Broker>(
+    broker: B,
     dues: Arc<Dues>,
     marks: watch::Sender<Watermark>,
+    clock: Clock,
     stop: CancellationToken,
 ) {
     let mut look = tokio::time::interval(LOOK_INTERVAL);
@@ -76,10 +90,10 @@ async fn run(
             () = stop.cancelled() => return,
             _ = look.tick() => {}
         }
-        if dues.earliest() > now_ms().saturating_add(CLOCK_AHEAD_MAX) {
+        if dues.earliest() > clock.now().saturating_add(CLOCK_AHEAD_MAX) {
             continue;
         }
-        let Some(first) = events_state(&connection).await else {
+        let Some(first) = broker.events_state().await else {
             // The broker is away; whatever is due waits until it is back.
             continue;
         };
@@ -87,7 +101,7 @@ async fn run(
             tokio::time::sleep(ASK_INTERVAL).await;
             continue;
         }
-        if let Some(second) = events_state(&connection).await {
+        if let Some(second) = broker.events_state().await {
             marks.send_replace(Watermark {
                 at: first.clock,
                 sequence: second.last_sequence,

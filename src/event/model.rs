@@ -194,7 +194,7 @@ pub struct Checkout {
 }
 
 /// Direction of a movement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// Into the account.
     In,
@@ -203,7 +203,7 @@ pub enum Direction {
 }
 
 /// Stage of a checkout.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
     /// The customer stands at the till.
     Started,

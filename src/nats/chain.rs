@@ -12,26 +12,18 @@
 
 use std::time::Duration;
 
-use async_nats::HeaderMap;
-use async_nats::jetstream::message::StreamMessage;
 use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::chain_error::{ChainError, ChainState, TAKE_OVER_ATTEMPTS_MAX};
 use super::chain_pace::Pace;
-use super::chain_wire::{self, Outcome};
+use super::chain_wire::Outcome;
 use super::connect::Connection;
-use super::log_reader::{LogReader, subject_filter};
-use super::log_tail;
-use super::log_write::{
-    HEADER_ID, HEADER_KIND, HEADER_OWNER, KIND_OWNER, LogWrite, RECORD_CHANNEL, fitting,
-};
-use super::message::put;
-use super::pull::ReadError;
-use super::stream_state::{InfoError, stream_info};
-use super::streams::ACTIONS;
+use super::log_store::{Behind, LogStore};
+use super::log_write::{HEADER_ID, HEADER_OWNER, KIND_OWNER, LogWrite, RECORD_CHANNEL, fitting};
+use super::message::LogMessage;
+use super::stream_state::InfoError;
 use super::waiting::Waiting;
-use crate::clock::monotonic_now;
 
 /// How often in a row the stream, or messages that we know of, must be missing before that is believed: a
 /// broker that has just started, or a new leader, may not have caught up.
@@ -40,12 +32,14 @@ const RETRY_DELAY_MAX: Duration = Duration::from_secs(1);
 
 /// The right to extend one partition's log.
 #[derive(Debug)]
-pub struct Chain {
-    connection: Connection,
+pub struct Chain<S = Connection> {
+    store: S,
     partition: u16,
     owner: String,
     /// The sequence of the partition's last message, as far as we know.
     tail: u64,
+    /// Its id; empty if it is not known.
+    tail_id: String,
     /// Something was sent and not acknowledged: read the tail before sending. It is set before each
     /// sending, so that it also holds when a commit is dropped half-way.
     doubt: bool,
@@ -57,35 +51,36 @@ pub struct Chain {
     pace: Pace,
 }
 
-impl Chain {
+impl<S: LogStore> Chain<S> {
     /// Takes the partition: writes the owner record behind whatever is there, and returns the chain with
     /// the record's sequence. The log up to there ([`Chain::read_log`]) is then all that came before.
     ///
-    /// `owner` changes with each start of an engine. `connection` should be one that commits only. Waits
-    /// for the broker if it is away.
+    /// `owner` changes with each start of an engine. A connection that is the `store` should be one that
+    /// commits only. Waits for the broker if it is away.
     pub async fn take_over(
-        connection: &Connection,
+        store: &S,
         partition: u16,
         owner: &str,
         record: Vec<u8>,
     ) -> Result<(Self, u64), ChainError> {
         let state = watch::Sender::new(ChainState::Flowing);
-        Self::take_over_telling(connection, partition, owner, record, state).await
+        Self::take_over_telling(store, partition, owner, record, state).await
     }
 
     /// The same, with `state` telling what it waits for already while it takes over.
     pub async fn take_over_telling(
-        connection: &Connection,
+        store: &S,
         partition: u16,
         owner: &str,
         record: Vec<u8>,
         state: watch::Sender<ChainState>,
     ) -> Result<(Self, u64), ChainError> {
         let mut chain = Self {
-            connection: connection.clone(),
+            store: store.clone(),
             partition,
             owner: owner.to_owned(),
             tail: 0,
+            tail_id: String::new(),
             doubt: false,
             unreported: Vec::new(),
             fenced: None,
@@ -134,19 +129,14 @@ impl Chain {
         self.tail
     }
 
+    /// The id of that message; empty if it is not known.
+    pub fn tail_id(&self) -> &str {
+        &self.tail_id
+    }
+
     /// Tells, also while a commit runs, whether writes get through.
     pub fn watch_state(&self) -> watch::Receiver<ChainState> {
         self.state.subscribe()
-    }
-
-    /// Reads this partition's log from a sequence of `SCENE_ACTIONS` on (0: from the beginning) up to what
-    /// the chain knows as its tail. `reading` should not be the connection that commits.
-    pub async fn read_log(
-        &self,
-        reading: &Connection,
-        from_sequence: u64,
-    ) -> Result<LogReader, ReadError> {
-        LogReader::open(reading, self.partition, from_sequence, self.tail).await
     }
 
     /// Appends writes in their order, each exactly once, and returns the sequence of each.
@@ -170,12 +160,9 @@ impl Chain {
             }
             let rest = &writes[stored.len()..];
             let count = if batches { self.batch_length(rest) } else { 1 };
-            let started = monotonic_now();
-            let outcome = if count > 1 {
-                self.send_batch(&rest[..count]).await
-            } else {
-                self.send_single(&rest[0]).await
-            };
+            let started = pace_clock();
+            self.doubt = true;
+            let outcome = self.store.append(self.behind(), &rest[..count]).await;
             match outcome {
                 Outcome::Stored(last) => {
                     match count {
@@ -188,7 +175,7 @@ impl Chain {
                         self.unreported.push((write.id.clone(), sequence));
                         stored.push(sequence);
                     }
-                    self.flowing(last);
+                    self.flowing(last, &rest[count - 1].id);
                 }
                 Outcome::NotTheTail(_) => {}
                 Outcome::Doubt(reason) => self.wait(&reason).await,
@@ -235,8 +222,17 @@ impl Chain {
         stored
     }
 
-    fn flowing(&mut self, tail: u64) {
+    fn behind(&self) -> Behind<'_> {
+        Behind {
+            partition: self.partition,
+            owner: &self.owner,
+            tail: self.tail,
+        }
+    }
+
+    fn flowing(&mut self, tail: u64, id: &str) {
         self.tail = tail;
+        id.clone_into(&mut self.tail_id);
         self.doubt = false;
         self.retries = 0;
         self.state.send_if_modified(|state| {
@@ -268,7 +264,7 @@ impl Chain {
         let delay = Duration::from_millis(5) * 2_u32.pow(self.retries.min(8));
         tokio::time::sleep(delay.min(RETRY_DELAY_MAX)).await;
         self.retries = self.retries.saturating_add(1);
-        self.connection.connected().await;
+        self.store.connected().await;
     }
 
     /// How many of the writes to send at once: 1 while that is quicker.
@@ -277,90 +273,6 @@ impl Chain {
             count if self.pace.batch_pays(count) => count,
             _ => 1,
         }
-    }
-
-    async fn send_single(&mut self, write: &LogWrite) -> Outcome {
-        let mut headers = self.headers(write);
-        self.expect_tail(&mut headers);
-        self.doubt = true;
-        chain_wire::send(
-            &self.connection,
-            self.subject(write),
-            headers,
-            write.payload.clone(),
-        )
-        .await
-    }
-
-    /// Sends an atomic batch (ADR-50): only the last message is answered, for all of them.
-    async fn send_batch(&mut self, writes: &[LogWrite]) -> Outcome {
-        let Some((last, others)) = writes.split_last() else {
-            return Outcome::Refused("empty batch".to_owned());
-        };
-        if !self.connection.is_connected() {
-            return Outcome::Doubt("not connected".to_owned());
-        }
-        // Each attempt is a batch of its own, so that a part of a former one cannot mix with it.
-        let inbox = self.connection.client().new_inbox();
-        let batch = inbox.rsplit('.').next().unwrap_or(&inbox).to_owned();
-        self.doubt = true;
-        for (index, write) in others.iter().enumerate() {
-            let mut headers = self.headers(write);
-            headers.insert("Nats-Batch-Id", batch.as_str());
-            headers.insert("Nats-Batch-Sequence", (index + 1).to_string());
-            if index == 0 {
-                self.expect_tail(&mut headers);
-            }
-            let client = self.connection.client();
-            let sent =
-                client.publish_with_headers(self.subject(write), headers, write.payload.clone());
-            if let Err(error) = sent.await {
-                use async_nats::client::PublishErrorKind::MaxPayloadExceeded;
-                // Singly, the one that is too large is named, and those before it are stored.
-                return match error.kind() {
-                    MaxPayloadExceeded => Outcome::NoBatch(error.to_string()),
-                    _ => Outcome::Doubt(error.to_string()),
-                };
-            }
-        }
-        let mut headers = self.headers(last);
-        headers.insert("Nats-Batch-Id", batch.as_str());
-        headers.insert("Nats-Batch-Sequence", writes.len().to_string());
-        headers.insert("Nats-Batch-Commit", "1");
-        match chain_wire::send(
-            &self.connection,
-            self.subject(last),
-            headers,
-            last.payload.clone(),
-        )
-        .await
-        {
-            Outcome::TooLarge(reason) => Outcome::NoBatch(reason),
-            outcome => outcome,
-        }
-    }
-
-    fn subject(&self, write: &LogWrite) -> String {
-        format!("scene.commit.{}.{}", write.channel, self.partition)
-    }
-
-    fn headers(&self, write: &LogWrite) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        put(&mut headers, HEADER_OWNER, &self.owner);
-        put(&mut headers, HEADER_ID, &write.id);
-        put(&mut headers, HEADER_KIND, write.kind);
-        for (name, value) in &write.headers {
-            put(&mut headers, name, value);
-        }
-        headers
-    }
-
-    fn expect_tail(&self, headers: &mut HeaderMap) {
-        headers.insert("Nats-Expected-Last-Subject-Sequence", self.tail.to_string());
-        headers.insert(
-            "Nats-Expected-Last-Subject-Sequence-Subject",
-            subject_filter(self.partition),
-        );
     }
 
     /// Ends a doubt: finds which of `writes` are stored beyond those already known.
@@ -381,7 +293,7 @@ impl Chain {
             let Some(message) = self.read_next(sequence + 1).await? else {
                 break;
             };
-            let header = |name: &str| message.headers.get(name).map(|value| value.as_str());
+            let header = |name: &str| message.headers.get(name);
             let owner = header(HEADER_OWNER).unwrap_or("nobody");
             if owner != self.owner {
                 let by = owner.to_owned();
@@ -404,6 +316,7 @@ impl Chain {
             sequence = message.sequence;
             // Kept at once, so that nothing is counted twice should this be dropped before the end.
             self.tail = sequence;
+            self.tail_id = header(HEADER_ID).unwrap_or_default().to_owned();
         }
         self.doubt = false;
         Ok(())
@@ -413,11 +326,12 @@ impl Chain {
     /// or the one that answered is behind.
     async fn tail_is_gone(&mut self, found: u64) -> Result<(), ChainError> {
         for _ in 0..MISSING_MAX {
-            if let Ok(info) = stream_info(&self.connection, ACTIONS).await
-                && info.state.first_sequence > self.tail
-                && info.state.last_sequence >= self.tail
+            if let Ok(extent) = self.store.extent().await
+                && extent.first > self.tail
+                && extent.last >= self.tail
             {
                 self.tail = found;
+                self.tail_id.clear();
                 return Ok(());
             }
             self.wait("the log's known tail is not there").await;
@@ -437,25 +351,22 @@ impl Chain {
         })
     }
 
-    async fn read_tail(&mut self) -> Result<Option<StreamMessage>, ChainError> {
+    async fn read_tail(&mut self) -> Result<Option<LogMessage>, ChainError> {
         self.read_message(None).await
     }
 
-    async fn read_next(&mut self, from: u64) -> Result<Option<StreamMessage>, ChainError> {
+    async fn read_next(&mut self, from: u64) -> Result<Option<LogMessage>, ChainError> {
         self.read_message(Some(from)).await
     }
 
     /// Reads the partition's last message, or the first from a sequence on; tries until it gets an answer.
     ///
     /// It asks the stream's leader: a direct get may be answered by a replica that is behind.
-    async fn read_message(
-        &mut self,
-        from: Option<u64>,
-    ) -> Result<Option<StreamMessage>, ChainError> {
+    async fn read_message(&mut self, from: Option<u64>) -> Result<Option<LogMessage>, ChainError> {
         let mut missing = 0;
         loop {
-            self.connection.connected().await;
-            match log_tail::read(&self.connection, self.partition, from).await {
+            self.store.connected().await;
+            match self.store.read(self.partition, from).await {
                 Ok(message) => return Ok(message),
                 Err(InfoError::Missing) => {
                     missing += 1;
@@ -470,4 +381,13 @@ impl Chain {
             }
         }
     }
+}
+
+/// The runtime's clock: the monotonic one, or a simulation's.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a simulated broker answers in simulated time, which only the runtime knows"
+)]
+fn pace_clock() -> tokio::time::Instant {
+    tokio::time::Instant::now()
 }

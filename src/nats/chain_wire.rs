@@ -14,9 +14,9 @@ use super::connect::Connection;
 /// How long an acknowledgement may take before the write is in doubt.
 pub(super) const COMMIT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What became of a write.
+/// What became of an attempt to write.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub enum Outcome {
     /// Stored; the last sequence of it.
     Stored(u64),
     /// The partition's last sequence is not the expected one.

@@ -8,6 +8,7 @@ use async_nats::jetstream::stream::RawMessageErrorKind;
 
 use super::connect::Connection;
 use super::log_reader::subject_filter;
+use super::message::LogMessage;
 use super::stream_state::InfoError;
 use super::streams::ACTIONS;
 
@@ -20,7 +21,7 @@ pub(super) async fn read(
     connection: &Connection,
     partition: u16,
     from: Option<u64>,
-) -> Result<Option<StreamMessage>, InfoError> {
+) -> Result<Option<LogMessage>, InfoError> {
     let broken = connection.broken();
     let other = |error: &dyn std::fmt::Display| InfoError::Other(error.to_string());
     let jetstream = connection.jetstream();
@@ -37,7 +38,7 @@ pub(super) async fn read(
                 .next_by_subject(subject_filter(partition)),
         };
         match request.send().await {
-            Ok(message) => Ok(Some(message)),
+            Ok(message) => Ok(Some(log_message(message))),
             Err(error) => match error.kind() {
                 RawMessageErrorKind::NoMessageFound => Ok(None),
                 RawMessageErrorKind::JetStream(cause)
@@ -54,5 +55,17 @@ pub(super) async fn read(
             read.unwrap_or_else(|_| Err(InfoError::Other("time-out".to_owned())))
         }
         () = broken => Err(InfoError::Other("connection broke".to_owned())),
+    }
+}
+
+fn log_message(message: StreamMessage) -> LogMessage {
+    let millis = message.time.unix_timestamp_nanos() / 1_000_000;
+    LogMessage {
+        sequence: message.sequence,
+        stored_at: i64::try_from(millis).unwrap_or_default(),
+        pending: 0,
+        subject: message.subject.as_str().to_owned(),
+        headers: Some(message.headers).into(),
+        payload: message.payload,
     }
 }

@@ -7,6 +7,7 @@
 //! * [`reader`]: events of one partition, in order, each once
 //! * [`event_feed`]: one consumer of all events, dealt out to the partitions
 //! * [`log_reader`]: the log of one partition, up to a sequence
+//! * [`log_store`]: what a chain needs of a broker
 //! * [`log_write`]: what is written to a log
 //! * [`chain`]: the log as a chain that only its owner can extend
 //! * [`dead_letters`]: rejected events, kept and named
@@ -21,6 +22,7 @@ pub mod connect;
 pub mod dead_letters;
 pub mod event_feed;
 pub mod log_reader;
+pub mod log_store;
 mod log_tail;
 pub mod log_write;
 pub mod message;
@@ -38,15 +40,17 @@ pub mod waiting;
 
 pub use chain::Chain;
 pub use chain_error::{ChainError, ChainState};
+pub use chain_wire::Outcome;
 pub use connect::{ConnectError, Connection};
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
 pub use log_reader::LogReader;
+pub use log_store::{Behind, Extent, LogStore};
 pub use log_write::LogWrite;
 pub use message::{Headers, LogMessage, StoredEvent, StoredMessage};
 pub use publish::{EventPublisher, LiveFeed, LiveMessage, PublishError, Stored};
 pub use pull::ReadError;
 pub use reader::EventReader;
 pub use server::{LocalCluster, LocalServer, LocalServerOptions, ServerError, SyncInterval};
-pub use stream_state::{EventsState, events_state};
+pub use stream_state::{EventsState, InfoError, events_state};
 pub use streams::{StreamSettings, Streams, StreamsError, ensure_streams};
 pub use waiting::{WaitCause, Waiting};

@@ -9,8 +9,11 @@ use super::streams::EVENTS;
 use crate::clock::{Millis, parse_rfc3339};
 
 /// Why a stream's state, or a message of it, is not known.
-pub(super) enum InfoError {
+#[derive(Clone, Debug)]
+pub enum InfoError {
+    /// The stream is not there.
     Missing,
+    /// Nobody answers, or not as expected.
     Other(String),
 }
 

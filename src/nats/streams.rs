@@ -73,8 +73,6 @@ impl Default for StreamSettings {
 pub struct Streams {
     /// Number of partitions.
     pub partitions: u16,
-    /// The first sequence that the events' stream still held when it was looked at.
-    pub events_first_sequence: u64,
     /// The last sequence in the events' stream when it was looked at; 0 if it never held any.
     pub events_last_sequence: u64,
     /// The last sequence in the actions' stream when it was looked at.
@@ -146,17 +144,16 @@ pub async fn ensure_streams(
     if !settings.partitions.is_power_of_two() || settings.partitions > PARTITIONS_MAX {
         return Err(StreamsError::Partitions(settings.partitions));
     }
-    let (events_first_sequence, events_last_sequence) = ensure(
+    let events_last_sequence = ensure(
         connection,
         EVENTS,
         events(settings, connection.max_payload()),
     )
     .await?;
-    let (_, actions_last_sequence) = ensure(connection, ACTIONS, actions(settings)).await?;
+    let actions_last_sequence = ensure(connection, ACTIONS, actions(settings)).await?;
     ensure(connection, DEAD_LETTERS, dead_letters(settings)).await?;
     Ok(Streams {
         partitions: settings.partitions,
-        events_first_sequence,
         events_last_sequence,
         actions_last_sequence,
     })
@@ -166,7 +163,7 @@ async fn ensure(
     connection: &Connection,
     stream: &'static str,
     want: Config,
-) -> Result<(u64, u64), StreamsError> {
+) -> Result<u64, StreamsError> {
     let server =
         |source: Box<dyn std::error::Error + Send + Sync>| StreamsError::Server { stream, source };
     let jetstream = connection.jetstream();
@@ -190,7 +187,7 @@ async fn ensure(
         .clone();
     let differences = compare(&info.config, &want);
     if differences.is_empty() {
-        Ok((info.state.first_sequence, info.state.last_sequence))
+        Ok(info.state.last_sequence)
     } else {
         // An identical stream counts as created by this server's answer, so an old one that
         // holds messages is told apart by them.

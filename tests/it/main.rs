@@ -6,6 +6,7 @@
     reason = "tests wait for an engine in another process, and measure how long"
 )]
 
+mod checkpoints;
 mod checks;
 mod crash;
 mod decide;
@@ -25,6 +26,7 @@ mod reload;
 mod rule_tests;
 mod sandbox;
 mod scenes;
+mod state;
 mod tidy;
 mod tutorial;
 mod waiting;

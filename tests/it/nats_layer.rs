@@ -395,7 +395,9 @@ async fn a_second_owner_fences_the_first() {
     assert_eq!(*first.watch_state().borrow(), ChainState::Fenced);
     second.commit(writes(6..8)).await.unwrap();
     // A batch of a former owner is refused as a whole.
-    let mut reader = second.read_log(&one, 0).await.unwrap();
+    let mut reader = LogReader::open(&one, second.partition(), 0, second.tail())
+        .await
+        .unwrap();
     let mut log = Vec::new();
     while let Some(batch) = reader.next_batch(2).await.unwrap() {
         log.extend(batch);

@@ -1,7 +1,8 @@
 //! What a worker does between events: fire what is due, and take broadcasts to their customers.
 
+use super::super::broker::{Broker, Events as _};
 use super::{EngineError, Worker};
-use crate::clock::{Millis, now_ms};
+use crate::clock::Millis;
 use crate::partition::Output;
 
 /// Timers that are fired before what they led to is committed, and events get their turn.
@@ -9,7 +10,7 @@ const TIMERS_MAX: usize = 512;
 /// Customers of a broadcast that are surveyed or served before events get their turn.
 const SWEEP_CUSTOMERS_MAX: usize = 512;
 
-impl Worker {
+impl<B: Broker> Worker<B> {
     /// Fires what is due, if every event stored before is known to have been stepped.
     pub(super) async fn advance(&mut self) -> Result<(), EngineError> {
         let mark = *self.watermark.borrow_and_update();
@@ -34,9 +35,9 @@ impl Worker {
 
     async fn fire(&mut self, until: Millis) -> Result<bool, EngineError> {
         let rules = self.shared.registry.live();
-        let (output, all) = self
-            .partition
-            .advance_some(until, TIMERS_MAX, now_ms(), &rules);
+        let (output, all) =
+            self.partition
+                .advance_some(until, TIMERS_MAX, self.shared.clock.now(), &rules);
         self.finish(output).await?;
         Ok(all)
     }
@@ -50,7 +51,9 @@ impl Worker {
     /// Takes the broadcast that was begun first a slice further.
     pub(super) async fn sweep(&mut self) -> Result<(), EngineError> {
         let rules = self.shared.registry.live();
-        let output = self.partition.sweep(SWEEP_CUSTOMERS_MAX, now_ms(), &rules);
+        let output = self
+            .partition
+            .sweep(SWEEP_CUSTOMERS_MAX, self.shared.clock.now(), &rules);
         if let Some((broadcast, demands)) = self.partition.demands() {
             self.asking = Some(broadcast);
             let partition = self.chain.partition();

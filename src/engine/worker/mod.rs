@@ -1,30 +1,35 @@
 //! One partition's worker: read, decode, step, commit, in stream order; and in between what is due, and
 //! broadcasts ([`later`]).
 
+mod checkpoint;
+mod counting;
 mod later;
 mod write;
 
 use super::EngineError;
 use super::allotments::Allotments;
+use super::broker::{Broker, Events as _};
+use super::checkpoints::Checkpoints;
 use super::watermark::{Dues, Watermark};
-use crate::action::{Decision, Verdict};
-use crate::clock::{monotonic_now, now_ms};
+use crate::action::Decision;
+use crate::clock::{Clock, monotonic_now};
 use crate::decode::{Decoder, Rejection};
 use crate::durable::{Recovery, ThroughRecord, log};
 use crate::event::{Incoming, Stored};
 use crate::health::Health;
-use crate::nats::{Chain, DeadLetters, EventReader, LogWrite, StoredEvent};
-use crate::partition::{Input, LogEntry, Output, Partition};
-use crate::policy::Quarantine;
+use crate::nats::{Chain, LogWrite, StoredEvent};
+use crate::partition::{Input, LogEntry, Partition};
 use crate::registry::RuleRegistry;
 use crate::rules::RuleSet;
-use crate::state::{Customers, JournalLimits, Ledger};
+use crate::state::Customers;
 use crate::telemetry::Metrics;
-use jiff::tz::TimeZone;
+use checkpoint::Saving;
+use counting::Backlog;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 use write::{RECORD_CHANNEL, write_of};
 
@@ -37,42 +42,90 @@ const CATCH_UP_POLL: Duration = Duration::from_millis(20);
 const BROADCAST_PREFIX: &str = "scene.broadcast.";
 
 /// What all workers share.
-pub(super) struct Shared {
+pub(super) struct Shared<B> {
+    pub(super) broker: B,
+    /// The first of the partitions that this engine owns; it speaks for what all share.
+    pub(super) first: u16,
     pub(super) decoder: Decoder,
-    pub(super) dead_letters: DeadLetters,
     /// Events that were in the dead letters when the engine started.
     pub(super) known_dead: HashSet<u64>,
     pub(super) registry: Arc<RuleRegistry>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) customers: Arc<Customers>,
     pub(super) health: Arc<Health>,
+    pub(super) clock: Clock,
     pub(super) batch_events_max: usize,
     pub(super) through_interval: Duration,
-    pub(super) journal: JournalLimits,
-    pub(super) zone: TimeZone,
-    pub(super) ledger: Arc<Ledger>,
-    pub(super) quarantine: Arc<Quarantine>,
+    /// `None` if none are taken.
+    pub(super) checkpoints: Option<Checkpoints>,
+    /// Gets a permit from each worker that has committed everything after it was told to stop.
+    pub(super) drained: Arc<Semaphore>,
     pub(super) allotments: Arc<Allotments>,
     pub(super) dues: Arc<Dues>,
     pub(super) watermark: watch::Receiver<Watermark>,
 }
 
-/// What a partition went through until it had caught up.
-#[derive(Debug, Default)]
-struct Backlog {
-    /// Events that were decided before this start.
-    folded: usize,
-    /// Events that were decided now.
-    decided: usize,
-    /// Triggers that were too old to act on.
-    stale: u64,
+/// What a worker does next.
+enum Next {
+    Stop,
+    /// Events have come.
+    Batch(Vec<StoredEvent>),
+    /// Progress is to be written down.
+    Through,
+    /// It may have caught up.
+    Look,
+    /// Policy time goes on.
+    Time,
+    /// Other rules are live.
+    Generation,
+    /// Scarce budgets were shared out.
+    Settled,
+    /// A broadcast waits to be taken further.
+    Sweep,
+    /// It is time for a checkpoint.
+    CheckpointDue,
+    /// It is this partition's turn to take one.
+    Turn(OwnedSemaphorePermit),
+    /// The checkpoint can be taken further.
+    Saving,
+}
+
+/// What comes again and again.
+struct Ticks {
+    through: Interval,
+    look: Interval,
+    checkpoint: Option<Interval>,
+}
+
+impl Ticks {
+    fn new<B>(shared: &Shared<B>, partition: u16) -> Self {
+        let checkpoint = shared.checkpoints.as_ref().map(|checkpoints| {
+            let first = checkpoints.first_due(partition, shared.decoder.partitions);
+            checkpoints.ticks(first)
+        });
+        Self {
+            through: tokio::time::interval(shared.through_interval),
+            look: tokio::time::interval(CATCH_UP_POLL),
+            checkpoint,
+        }
+    }
+}
+
+/// Ends when the interval does; never if there is none. Cancel safe.
+async fn tick(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// The owner of one partition.
-pub(super) struct Worker {
-    shared: Arc<Shared>,
-    chain: Chain,
-    reader: EventReader,
+pub(super) struct Worker<B: Broker> {
+    shared: Arc<Shared<B>>,
+    chain: Chain<B::Log>,
+    reader: B::Events,
     /// How often the reader was started anew, as far as it was counted.
     reopened: u64,
     recovery: Recovery,
@@ -92,21 +145,22 @@ pub(super) struct Worker {
     settled: watch::Receiver<u64>,
     /// The broadcast whose demands were handed in.
     asking: Option<u64>,
+    /// A checkpoint is due.
+    wants_checkpoint: bool,
+    /// A checkpoint on its way.
+    saving: Option<Saving>,
+    /// Where the last one was taken: what was read, and what was written.
+    saved: Option<(u64, u64)>,
 }
 
-impl Worker {
+impl<B: Broker> Worker<B> {
     pub(super) fn new(
-        shared: Arc<Shared>,
-        chain: Chain,
+        shared: Arc<Shared<B>>,
+        chain: Chain<B::Log>,
         recovery: Recovery,
-        reader: EventReader,
+        partition: Partition,
+        reader: B::Events,
     ) -> Self {
-        let partition = Partition::new(
-            shared.customers.clone(),
-            shared.journal,
-            shared.zone.clone(),
-        )
-        .sharing(shared.ledger.clone(), shared.quarantine.clone());
         for broadcast in recovery.swept() {
             shared.allotments.excuse(*broadcast, chain.partition());
         }
@@ -121,6 +175,9 @@ impl Worker {
             generations: shared.registry.generations(),
             settled: shared.allotments.watch(),
             asking: None,
+            wants_checkpoint: false,
+            saving: None,
+            saved: None,
             shared,
             chain,
             reader,
@@ -134,56 +191,71 @@ impl Worker {
 
     /// Works until told to stop, or until it cannot go on.
     pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), EngineError> {
-        let mut tick = tokio::time::interval(self.shared.through_interval);
-        let mut look = tokio::time::interval(CATCH_UP_POLL);
+        let mut ticks = Ticks::new(&self.shared, self.chain.partition());
         loop {
-            let batch = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                batch = self.reader.next_batch(self.shared.batch_events_max) => batch?,
-                _ = tick.tick() => {
-                    self.write_through().await?;
-                    continue;
-                }
-                _ = look.tick(), if !self.caught_up => {
+            match self.next(&stop, &mut ticks).await? {
+                Next::Stop => break,
+                Next::Batch(batch) => {
+                    self.batch(&batch).await?;
                     self.progress();
-                    continue;
-                }
-                Ok(()) = self.watermark.changed(), if self.caught_up => {
-                    self.advance().await?;
-                    continue;
-                }
-                Ok(()) = self.generations.changed(), if self.caught_up => {
-                    self.look_ahead();
-                    continue;
-                }
-                Ok(()) = self.settled.changed(), if self.asking.is_some() => {
                     self.take_grant();
-                    continue;
+                    if self.caught_up && self.partition.is_sweeping() {
+                        self.sweep().await?;
+                    }
+                    if self.done - self.written >= THROUGH_EVENTS_MAX {
+                        self.write_through().await?;
+                    }
                 }
-                () = tokio::task::yield_now(), if self.caught_up && self.partition.is_sweeping() => {
-                    self.sweep().await?;
-                    continue;
+                Next::Through => self.write_through().await?,
+                Next::Look => self.progress(),
+                Next::Time => self.advance().await?,
+                Next::Generation => self.look_ahead(),
+                Next::Settled => self.take_grant(),
+                Next::Sweep => self.sweep().await?,
+                Next::CheckpointDue => self.wants_checkpoint = true,
+                Next::Turn(turn) => self.begin_checkpoint(turn),
+                Next::Saving => {
+                    self.save_some().await?;
+                    tokio::task::yield_now().await;
                 }
-            };
-            self.batch(&batch).await?;
-            self.progress();
-            self.take_grant();
-            if self.caught_up && self.partition.is_sweeping() {
-                self.sweep().await?;
-            }
-            if self.done - self.written >= THROUGH_EVENTS_MAX {
-                self.write_through().await?;
             }
         }
-        self.write_through().await
+        self.write_through().await?;
+        self.shared.drained.add_permits(1);
+        self.checkpoint_at_stop().await
+    }
+
+    /// Waits for whatever is to be done next; what is first here goes first.
+    async fn next(
+        &mut self,
+        stop: &CancellationToken,
+        ticks: &mut Ticks,
+    ) -> Result<Next, EngineError> {
+        let is_sweeping = self.caught_up && self.partition.is_sweeping();
+        let may_begin = self.wants_checkpoint && self.caught_up && self.saving.is_none();
+        let turn = self.shared.checkpoints.as_ref().map(|c| c.turn.clone());
+        let next = tokio::select! {
+            biased;
+            () = stop.cancelled() => Next::Stop,
+            batch = self.reader.next_batch(self.shared.batch_events_max) => Next::Batch(batch?),
+            _ = ticks.through.tick() => Next::Through,
+            _ = ticks.look.tick(), if !self.caught_up => Next::Look,
+            Ok(()) = self.watermark.changed(), if self.caught_up => Next::Time,
+            Ok(()) = self.generations.changed(), if self.caught_up => Next::Generation,
+            Ok(()) = self.settled.changed(), if self.asking.is_some() => Next::Settled,
+            () = tokio::task::yield_now(), if is_sweeping => Next::Sweep,
+            () = tick(&mut ticks.checkpoint) => Next::CheckpointDue,
+            turn = checkpoint::turn(turn), if may_begin => Next::Turn(turn),
+            () = checkpoint::ready(&mut self.saving) => Next::Saving,
+        };
+        Ok(next)
     }
 
     fn progress(&mut self) {
         let pending = self.reader.pending();
         let reopened = self.reader.reopened();
         let metrics = &self.shared.metrics;
-        if self.chain.partition() == 0 {
+        if self.chain.partition() == self.shared.first {
             // All partitions share one consumer.
             metrics
                 .pending
@@ -198,21 +270,7 @@ impl Worker {
             self.recovery.finish(&mut self.partition);
             metrics.partitions_ready.inc();
             self.look_ahead();
-            let Backlog {
-                folded,
-                decided,
-                stale,
-            } = std::mem::take(&mut self.backlog);
-            let partition = self.chain.partition();
-            if folded + decided > 0 {
-                tracing::info!(
-                    partition,
-                    folded,
-                    decided,
-                    stale,
-                    "caught up: {folded} events folded, {decided} decided, {stale} triggers too old to act on"
-                );
-            }
+            std::mem::take(&mut self.backlog).tell(self.chain.partition());
         }
     }
 
@@ -237,7 +295,7 @@ impl Worker {
                 self.fire_before(first.stored_at).await?;
             }
             let started = monotonic_now();
-            let mut output = self.partition.step(new, now_ms(), &rules);
+            let mut output = self.partition.step(new, self.shared.clock.now(), &rules);
             self.shared
                 .metrics
                 .step_seconds
@@ -248,6 +306,7 @@ impl Worker {
             self.count_events(&inputs, &rules);
             self.count(&output);
             entries.append(&mut output.entries);
+            self.save_some().await?;
             if events.len() == STEP_EVENTS_MAX {
                 tokio::task::yield_now().await;
             }
@@ -295,7 +354,7 @@ impl Worker {
                     what,
                 }),
                 Err(rejection) if is_broadcast => {
-                    // Every partition reads it; one of them keeps it.
+                    // Every partition reads it, of whatever engine; one of them keeps it.
                     let partition = self.chain.partition();
                     self.shared.allotments.excuse(event.sequence, partition);
                     if partition == 0 {
@@ -323,7 +382,7 @@ impl Worker {
 
     /// Keeps refused events.
     async fn refuse(
-        shared: &Shared,
+        shared: &Shared<B>,
         through: u64,
         events: &[StoredEvent],
         refused: Vec<(u64, Rejection)>,
@@ -335,48 +394,14 @@ impl Worker {
             shared.metrics.reject(rejection.reason);
             tracing::debug!(sequence, reason = rejection.reason.word(), "event refused");
             Some(async move {
-                shared
-                    .dead_letters
-                    .publish(rejection.reason.word(), event, &rejection.detail, None)
+                let broker = &shared.broker;
+                broker
+                    .refuse(rejection.reason.word(), event, &rejection.detail)
                     .await
             })
         });
         futures_util::future::try_join_all(keeping).await?;
         Ok(())
-    }
-
-    fn count_events(&self, inputs: &[Input], rules: &RuleSet) {
-        let metrics = &self.shared.metrics;
-        for same in inputs.chunk_by(|a, b| a.what.kind() == b.what.kind()) {
-            let kind = match same.first().map(|input| input.what.kind()) {
-                Some(kind) if rules.schema().event_type(kind).is_some() => kind,
-                _ => "other",
-            };
-            let events = metrics.events.with_label_values(&[kind]);
-            events.inc_by(same.len() as u64);
-        }
-    }
-
-    fn count(&mut self, output: &Output) {
-        let metrics = &self.shared.metrics;
-        metrics.duplicates.inc_by(output.duplicates);
-        metrics.trimmed_windows.inc_by(output.trimmed_windows);
-        for ((rule, verdict), times) in &output.verdicts {
-            metrics.verdict(rule, *verdict, *times);
-            if *verdict == Verdict::Stale {
-                self.backlog.stale += times;
-            }
-        }
-        for (rule, error) in &output.errors {
-            metrics.rule_failed(rule, error.function, error.line.unwrap_or(0));
-            self.shared.health.rule_failed(rule, error);
-        }
-        for held in &output.quarantined {
-            let quarantines = &metrics.quarantines;
-            quarantines.with_label_values(&[&held.rule]).inc();
-            let health = &self.shared.health;
-            health.rule_quarantined(&held.rule, held.digest, held.until);
-        }
     }
 
     async fn commit(&mut self, entries: &[LogEntry]) -> Result<(), EngineError> {
@@ -390,7 +415,7 @@ impl Worker {
         metrics
             .commit_seconds
             .observe(started.elapsed().as_secs_f64());
-        let now = now_ms();
+        let now = self.shared.clock.now();
         let decisions: Vec<&Decision> = entries.iter().filter_map(LogEntry::decision).collect();
         for same in decisions.chunk_by(|a, b| a.subject_channel() == b.subject_channel()) {
             let channel = same

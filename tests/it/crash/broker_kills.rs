@@ -31,7 +31,7 @@ async fn a_broker_that_is_killed_at_random_moments_loses_and_doubles_nothing() {
     load.stop().await;
     let found = checker::check(&nats.url()).await;
     assert!(!engine.log().contains("engine stopped"), "{}", engine.log());
-    state::equals_uninterrupted(&nats, &mut world, engine, &found.decisions).await;
+    state::equals_uninterrupted(&mut world, 0, engine, &found.decisions).await;
     tell(format_args!(
         "broker: {kills} kills -9 with sync_interval always, {} events, {} of them stored again, {} decisions: 0 lost, \
          0 doubled; state as without kills",

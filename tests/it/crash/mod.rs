@@ -38,5 +38,6 @@ fn setting(name: &str, default: usize) -> usize {
 
 /// One line for `make long`, which shows such lines.
 fn tell(what: std::fmt::Arguments<'_>) {
-    println!("result: {what}");
+    // The name of the test stands before it on the line, unless it runs beside others.
+    println!("\nresult: {what}");
 }

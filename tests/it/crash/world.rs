@@ -1,5 +1,6 @@
 //! The rules, the folders and the processes of one run.
 
+use std::path::Path;
 use std::time::Duration;
 
 use onscene::nats::EventPublisher;
@@ -87,12 +88,19 @@ impl World {
             url: url.to_owned(),
             rules,
             data: Vec::new(),
-            environment: Vec::new(),
+            // Often, so that crashes also meet checkpoints half written, and starts go on from them.
+            environment: vec![("ONSCENE_CHECKPOINTS_INTERVAL_S".to_owned(), "1".to_owned())],
         }
+    }
+
+    /// The data folder of a seat that was taken.
+    pub(super) fn data(&self, seat: usize) -> &Path {
+        self.data[seat].path()
     }
 
     /// A setting of all engines, as an environment variable.
     pub(super) fn set(&mut self, name: &str, value: impl ToString) {
+        self.environment.retain(|(known, _)| known != name);
         self.environment.push((name.to_owned(), value.to_string()));
     }
 

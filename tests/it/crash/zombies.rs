@@ -32,7 +32,7 @@ async fn an_engine_that_wakes_up_after_a_take_over_is_refused_says_so_and_ends()
     }
     load.stop().await;
     let found = checker::check(&nats.url()).await;
-    state::equals_uninterrupted(&nats, &mut world, owner, &found.decisions).await;
+    state::equals_uninterrupted(&mut world, zombies % 2, owner, &found.decisions).await;
     tell(format_args!(
         "zombies: {zombies} engines slept through a take-over, each was refused, said so and ended with 1; {} events, \
          {} decisions: 0 lost, 0 doubled",
