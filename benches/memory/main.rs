@@ -58,7 +58,7 @@ fn main() -> anyhow::Result<()> {
     );
     let before = resident_bytes();
     let started = monotonic_now();
-    let (customers, partition) = life.live();
+    let (customers, partitions) = life.live_in(1);
     let events = f64::from(life.customers) * f64::from(life.entries);
     println!(
         "{} words and {} shapes; {} ns to make an event and apply it",
@@ -79,7 +79,7 @@ fn main() -> anyhow::Result<()> {
     );
     windows::measure(&life, &customers, arguments.rounds);
     let streams = bytes::encode(&life, &customers);
-    drop((customers, partition));
+    drop((customers, partitions));
     let before = resident_bytes();
     let customers = bytes::decode(&life, &streams)?;
     println!(

@@ -3,7 +3,7 @@
 use super::EngineError;
 use super::broker::Broker;
 use crate::clock::{Millis, monotonic_now};
-use crate::durable::{Checkpoint, CheckpointStore, Cut, UnusableError, load};
+use crate::durable::{Checkpoint, CheckpointError, CheckpointStore, Cut, UnusableError, load};
 use crate::nats::{EventsState, LogStore as _};
 use crate::partition::Partition;
 use std::io;
@@ -90,8 +90,9 @@ impl Checkpoints {
         partitions: u16,
         new: impl Fn() -> Partition + Clone + Send + 'static,
     ) -> Result<Option<(Partition, Cut)>, EngineError> {
+        let unusable = |source| EngineError::Checkpoints { partition, source };
         let numbers = self.run(move |store| store.numbers(partition)).await?;
-        let numbers = numbers.map_err(|source| EngineError::Checkpoints { partition, source })?;
+        let numbers = numbers.map_err(unusable)?;
         let had_any = !numbers.is_empty();
         for number in numbers {
             // Held while its bytes are in memory.
@@ -102,8 +103,21 @@ impl Checkpoints {
                 .await?;
             let checkpoint = match loaded {
                 Ok(checkpoint) => checkpoint,
-                Err(error) => {
-                    self.set_aside(partition, number, &reason(&error)).await?;
+                // Another engine on the same folder has a newer one by now.
+                Err(UnusableError::Read(error)) if error.kind() == io::ErrorKind::NotFound => {
+                    continue;
+                }
+                // Whoever may not read it, or has no file handle left, would lose it for nothing.
+                Err(UnusableError::Read(source)) => {
+                    return Err(unusable(source));
+                }
+                Err(UnusableError::Damaged(error @ CheckpointError::Later { .. })) => {
+                    tracing::warn!(partition, number, %error, "a checkpoint of a later version is passed over");
+                    continue;
+                }
+                Err(UnusableError::Damaged(error)) => {
+                    self.set_aside(partition, number, &error.to_string())
+                        .await?;
                     continue;
                 }
             };
@@ -126,7 +140,7 @@ impl Checkpoints {
                     return Ok(Some((restored, cut)));
                 }
                 Err(error) => {
-                    self.set_aside(partition, number, &reason(&error.into()))
+                    self.set_aside(partition, number, &error.to_string())
                         .await?;
                 }
             }
@@ -161,23 +175,13 @@ impl Checkpoints {
     }
 }
 
-fn decode(
-    checkpoint: &Checkpoint,
-    mut partition: Partition,
-) -> Result<Partition, crate::durable::CheckpointError> {
+fn decode(checkpoint: &Checkpoint, mut partition: Partition) -> Result<Partition, CheckpointError> {
     match checkpoint.restore(&mut partition) {
         Ok(()) => Ok(partition),
         Err(error) => {
             partition.forget_members();
             Err(error)
         }
-    }
-}
-
-fn reason(error: &UnusableError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::clock::Millis;
 use crate::decode::Reason;
 use prometheus::core::Collector as _;
 use prometheus::{
-    Encoder as _, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::collections::HashMap;
@@ -68,8 +68,8 @@ pub struct Metrics {
     checkpoint_bytes: IntGaugeVec,
     /// Seconds from a checkpoint's cut to its end.
     checkpoint_seconds: Histogram,
-    /// The longest time that events of the partition waited for a slice of a checkpoint, in seconds.
-    checkpoint_pause_seconds: Histogram,
+    /// The longest time that events of a partition waited for a checkpoint since the start, in seconds.
+    checkpoint_longest_pause: Gauge,
     /// Rules in the live generation.
     pub rules: IntGauge,
     /// Reloads of the rule set by result: `swapped` or `refused`.
@@ -182,9 +182,9 @@ impl Metrics {
                 "checkpoint_seconds",
                 "Time from a checkpoint's cut until it is durable.",
             ),
-            checkpoint_pause_seconds: c.histogram(
-                "checkpoint_pause_seconds",
-                "The longest time that a partition's events waited for a slice of a checkpoint.",
+            checkpoint_longest_pause: c.number(
+                "checkpoint_longest_pause_seconds",
+                "The longest time that a partition's events waited for a slice of a checkpoint since the start.",
             ),
             rules: c.gauge("rules", "Rules in the live generation."),
             reloads: c.counters(
@@ -234,8 +234,9 @@ impl Metrics {
             .with_label_values(&labels)
             .set(seconds);
         self.checkpoint_seconds.observe(took.as_secs_f64());
-        self.checkpoint_pause_seconds
-            .observe(longest_pause.as_secs_f64());
+        let longest = self.checkpoint_longest_pause.get();
+        self.checkpoint_longest_pause
+            .set(longest.max(longest_pause.as_secs_f64()));
     }
 
     /// Counts a checkpoint that could not be written.
@@ -325,6 +326,10 @@ impl Catalogue<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.register(IntGauge::with_opts(opts(name, help)).expect(VALID))
+    }
+
+    fn number(&self, name: &str, help: &str) -> Gauge {
+        self.register(Gauge::with_opts(opts(name, help)).expect(VALID))
     }
 
     fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {

@@ -215,3 +215,17 @@ async fn checkpoints_of_other_streams_are_set_aside_saying_so() {
     let actions = kit::wait_actions(&nats.url(), CUSTOMERS).await;
     assert_eq!(actions.len(), CUSTOMERS, "nothing is known of before");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_folder_that_cannot_be_written_to_is_an_error_at_the_start() {
+    let (nats, rules, data) = (Nats::start().await, rules(), Folder::new());
+    // A file where the folder should be.
+    std::fs::write(data.path().join("checkpoints"), b"").unwrap();
+    let mut engine = Engine::spawn_on(&nats.url(), rules.path(), data.path(), &[]);
+    assert_eq!(engine.wait().code(), Some(1));
+    assert!(
+        engine.log().contains("name another folder with --data"),
+        "{}",
+        engine.log()
+    );
+}

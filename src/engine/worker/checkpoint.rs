@@ -14,8 +14,10 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
-/// Customers written before events get their turn.
-const CUSTOMERS_MAX: usize = 256;
+/// How long customers are written before events get their turn.
+const SLICE_MAX: Duration = Duration::from_millis(1);
+/// Customers written between two looks at the clock.
+const CUSTOMERS_MAX: usize = 64;
 /// A step may hand over the last customers and the end.
 const ROOM_PARTS_MIN: usize = 2;
 
@@ -107,7 +109,10 @@ impl<B: Broker> Worker<B> {
             return Ok(());
         }
         let since = monotonic_now();
-        let is_last = self.partition.write_cut(CUSTOMERS_MAX);
+        let mut is_last = false;
+        while !is_last && since.elapsed() < SLICE_MAX {
+            is_last = self.partition.write_cut(CUSTOMERS_MAX);
+        }
         let bytes_min = if is_last { 1 } else { BLOCK_BYTES };
         // What cannot be handed over belongs to a writer that has failed, which is seen at the end.
         if let Some(customers) = self.partition.take_cut(bytes_min) {
