@@ -20,7 +20,7 @@ pub enum WaitCause {
     Other,
 }
 
-/// What the server and the client library say, and what it means. Measured on nats-server 2.15.1.
+/// What the server and the client library say, and what it means.
 const PHRASES: [(&str, WaitCause); 21] = [
     ("not connected", WaitCause::Disconnected),
     ("connection broke", WaitCause::Disconnected),

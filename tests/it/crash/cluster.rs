@@ -22,7 +22,7 @@ async fn kill_leader(cluster: &mut Cluster, stream: &str, random: &mut Random) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn three_servers_of_which_the_leader_is_killed_lose_and_double_nothing() {
-    let kills = setting("ONSCENE_LEADER_KILLS", 2);
+    let kills = setting("ONSCENE_LEADER_KILLS", 1);
     let seed = u64::try_from(setting("ONSCENE_SEED", 1)).unwrap();
     let mut random = Random::new(seed);
     let mut cluster = Cluster::start(16).await;
@@ -44,11 +44,12 @@ async fn three_servers_of_which_the_leader_is_killed_lose_and_double_nothing() {
     engine.wait_ready();
     tell(format_args!(
         "three replicas: {kills} kills -9 of a leader, {} events, {} of them stored again, {} decisions: 0 lost, 0 \
-         doubled; {} timers fired while a new leader did not know all events yet",
+         doubled; {} timers fired before an event that was stored earlier could be read; timestamps ran backwards {} times",
         found.events,
         found.copies,
         found.decisions.len(),
-        found.early
+        found.early,
+        found.backwards
     ));
 }
 
@@ -66,7 +67,7 @@ fn writes(ids: std::ops::Range<usize>) -> Vec<LogWrite> {
 /// Single writes and atomic batches (ADR-50), of several chains at once.
 #[tokio::test(flavor = "multi_thread")]
 async fn chains_on_three_replicas_store_singles_and_batches_once_while_leaders_are_killed() {
-    let (chains, per_chain) = (4_u16, 6_000);
+    let (chains, per_chain) = (4_u16, 4_000);
     let mut cluster = Cluster::start(16).await;
     let committing = Connection::open(&cluster.url(), "test").await.unwrap();
     let mut running = tokio::task::JoinSet::new();
@@ -89,7 +90,7 @@ async fn chains_on_three_replicas_store_singles_and_batches_once_while_leaders_a
         });
     }
     let mut random = Random::new(9);
-    for _ in 0..setting("ONSCENE_LEADER_KILLS", 2).min(5) {
+    for _ in 0..setting("ONSCENE_LEADER_KILLS", 1).min(5) {
         world::pause(&mut random, 800).await;
         kill_leader(&mut cluster, "SCENE_ACTIONS", &mut random).await;
     }
