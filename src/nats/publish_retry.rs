@@ -26,6 +26,30 @@ pub(super) async fn until_stored(
     payload: &Bytes,
     board: &watch::Sender<Option<Waiting>>,
 ) -> Result<u64, NeverTaken> {
+    let warn = |_, reason: &str| {
+        if waiting::wait(board, reason) {
+            tracing::warn!(
+                subject,
+                reason,
+                "cannot publish now, trying on until it works"
+            );
+        }
+    };
+    let stored = telling(connection, subject, headers, payload, warn).await;
+    if stored.is_ok() && waiting::go_on(board) {
+        tracing::info!(subject, "publishing again");
+    }
+    stored
+}
+
+/// The same, telling after each failed attempt how many came before it, and why it failed.
+pub(super) async fn telling(
+    connection: &Connection,
+    subject: &str,
+    headers: &HeaderMap,
+    payload: &Bytes,
+    tell: impl Fn(u32, &str),
+) -> Result<u64, NeverTaken> {
     let mut retries: u32 = 0;
     loop {
         connection.connected().await;
@@ -37,25 +61,14 @@ pub(super) async fn until_stored(
         )
         .await;
         let reason = match sent {
-            Outcome::Stored(sequence) => {
-                if waiting::go_on(board) {
-                    tracing::info!(subject, "publishing again");
-                }
-                return Ok(sequence);
-            }
+            Outcome::Stored(sequence) => return Ok(sequence),
             Outcome::Doubt(reason) => reason,
             Outcome::TooLarge(reason)
             | Outcome::Refused(reason)
             | Outcome::NoBatch(reason)
             | Outcome::NotTheTail(reason) => return Err(NeverTaken(reason)),
         };
-        if waiting::wait(board, &reason) {
-            tracing::warn!(
-                subject,
-                reason,
-                "cannot publish now, trying on until it works"
-            );
-        }
+        tell(retries, &reason);
         let delay = Duration::from_millis(5) * 2_u32.pow(retries.min(8));
         tokio::time::sleep(delay.min(RETRY_DELAY_MAX)).await;
         retries = retries.saturating_add(1);

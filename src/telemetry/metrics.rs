@@ -24,8 +24,10 @@ const LATENCY_SECONDS: [f64; 17] = [
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Decoded events by type; undeclared ones as `other`.
+    /// Decoded events by type; undeclared ones as `other`. Imported ones are not among them.
     pub events: IntCounterVec,
+    /// Imported events by type; undeclared ones as `other`.
+    pub imported: IntCounterVec,
     /// Events whose source and id were seen before.
     pub duplicates: IntCounter,
     /// Refused events by reason.
@@ -95,7 +97,12 @@ impl Metrics {
         let metrics = Self {
             events: c.counters(
                 "events_total",
-                "Events decoded, by type; undeclared types as other.",
+                "Events decoded, by type; undeclared types as other. Without imported ones.",
+                &["type"],
+            ),
+            imported: c.counters(
+                "imported_events_total",
+                "Imported events, which no rule answers, by type; undeclared types as other.",
                 &["type"],
             ),
             duplicates: c.counter(

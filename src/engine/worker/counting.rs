@@ -2,8 +2,7 @@
 
 use super::{Broker, Worker};
 use crate::action::Verdict;
-use crate::partition::{Input, Output};
-use crate::rules::RuleSet;
+use crate::partition::Output;
 
 /// What a partition went through until it had caught up.
 #[derive(Debug, Default)]
@@ -34,18 +33,6 @@ impl Backlog {
 }
 
 impl<B: Broker> Worker<B> {
-    pub(super) fn count_events(&self, inputs: &[Input], rules: &RuleSet) {
-        let metrics = &self.shared.metrics;
-        for same in inputs.chunk_by(|a, b| a.what.kind() == b.what.kind()) {
-            let kind = match same.first().map(|input| input.what.kind()) {
-                Some(kind) if rules.schema().event_type(kind).is_some() => kind,
-                _ => "other",
-            };
-            let events = metrics.events.with_label_values(&[kind]);
-            events.inc_by(same.len() as u64);
-        }
-    }
-
     pub(super) fn count(&mut self, output: &Output) {
         let metrics = &self.shared.metrics;
         metrics.duplicates.inc_by(output.duplicates);

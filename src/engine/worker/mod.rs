@@ -1,6 +1,7 @@
 //! One partition's worker: read, decode, step, commit, in stream order; and in between what is due, and
 //! broadcasts ([`later`]).
 
+mod arrivals;
 mod checkpoint;
 mod counting;
 mod later;
@@ -296,10 +297,10 @@ impl<B: Broker> Worker<B> {
             }
             let started = monotonic_now();
             let mut output = self.partition.step(new, self.shared.clock.now(), &rules);
-            self.shared
-                .metrics
-                .step_seconds
-                .observe(started.elapsed().as_secs_f64());
+            if !new.iter().all(|input| input.what.is_imported()) {
+                let step_seconds = &self.shared.metrics.step_seconds;
+                step_seconds.observe(started.elapsed().as_secs_f64());
+            }
             refused.append(&mut output.rejected);
             let through = self.recovery.through();
             Self::refuse(&self.shared, through, events, refused).await?;
