@@ -16,7 +16,7 @@ async fn a_broker_that_is_killed_at_random_moments_loses_and_doubles_nothing() {
     let mut nats = Nats::start_with(|options| options.sync_interval = SyncInterval::Always).await;
     let mut world = World::new(&nats.url());
     let engine = world.start(0);
-    let load = world.load(seed, setting("ONSCENE_RATE", 2_000)).await;
+    let load = world.load(seed, setting("ONSCENE_RATE", 1_000)).await;
     for _ in 0..kills {
         // Something is stored and answered between two kills.
         let before = load.stored();

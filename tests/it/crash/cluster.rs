@@ -29,7 +29,7 @@ async fn three_servers_of_which_the_leader_is_killed_lose_and_double_nothing() {
     let mut world = World::new(&cluster.url());
     world.set("ONSCENE_NATS_REPLICAS", 3);
     let engine = world.start(0);
-    let load = world.load(seed, setting("ONSCENE_RATE", 2_000)).await;
+    let load = world.load(seed, setting("ONSCENE_RATE", 1_000)).await;
     for _ in 0..kills {
         let before = load.stored();
         while load.stored() < before + 200 {

@@ -29,7 +29,7 @@ async fn an_engine_that_is_killed_at_random_moments_loses_and_doubles_nothing() 
 
 async fn run(kills: usize, seed: u64) -> checker::Verdict {
     let started = Instant::now();
-    let rate = setting("ONSCENE_RATE", 2_000);
+    let rate = setting("ONSCENE_RATE", 1_000);
     let mut random = Random::new(seed);
     let nats = Nats::start().await;
     let mut world = World::new(&nats.url());

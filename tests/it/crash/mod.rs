@@ -9,7 +9,7 @@
 //! | `ONSCENE_BROKER_KILLS` | 3 | kills of the broker |
 //! | `ONSCENE_ZOMBIES` | 2 | engines that sleep through a take-over |
 //! | `ONSCENE_LEADER_KILLS` | 1 | kills of a server of three |
-//! | `ONSCENE_RATE` | 2000 | events a second |
+//! | `ONSCENE_RATE` | 1000 | events a second |
 //! | `ONSCENE_SEED` | 1 | what "at random" means |
 //! | `ONSCENE_DEDUPE_WAIT` | – | `1`: wait for the broker's two minutes, rather than shorten them |
 

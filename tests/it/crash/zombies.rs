@@ -14,7 +14,7 @@ async fn an_engine_that_wakes_up_after_a_take_over_is_refused_says_so_and_ends()
     let nats = Nats::start().await;
     let mut world = World::new(&nats.url());
     let mut owner = world.start(0);
-    let load = world.load(seed, setting("ONSCENE_RATE", 2_000)).await;
+    let load = world.load(seed, setting("ONSCENE_RATE", 1_000)).await;
     for round in 0..zombies {
         world::pause(&mut random, 1_500).await;
         owner.signal("STOP");
