@@ -126,17 +126,16 @@ impl Customer {
         {
             return Applied::TooOld(edge);
         }
-        let entries = self.journal.entries();
-        let newest = entries.last().map_or(event.time, EntryRef::time);
-        let oldest = newest.max(event.time).saturating_sub(limits.horizon);
-        let too_many = (entries.len() + 1).saturating_sub(limits.entries_max);
-        // An event that the journal cannot hold leaves no trace, not even in how far it was trimmed: once refused, it is
-        // passed over by a restart.
-        if event.time < oldest || self.journal.count_until(event.time) < too_many {
-            return Applied::TooOld(event.time);
-        }
         let at = self.journal.insert(entry(event, names));
-        let at = at.saturating_sub(self.journal.trim(oldest, limits.entries_max));
+        let newest = self.journal.entries().last();
+        let newest = newest.map_or(event.time, EntryRef::time);
+        let dropped = self
+            .journal
+            .trim(newest.saturating_sub(limits.horizon), limits.entries_max);
+        // An event that the journal cannot hold must leave no other trace either.
+        let Some(at) = at.checked_sub(dropped) else {
+            return Applied::TooOld(event.time);
+        };
         match &event.facts {
             Facts::Movement(movement) => {
                 if let Some(balance) = movement.balance {

@@ -251,7 +251,6 @@ impl Broker for Link {
             .ok()?;
         Some(EventsState {
             clock,
-            first_sequence: 1,
             last_sequence,
         })
     }

@@ -3,6 +3,7 @@
 use super::check::{Evidence, due, is_for};
 use super::driver::{Failure, failure};
 use super::evidence::{Change, Entry, Said, Waits, What};
+use super::workload::Kind;
 use crate::clock::Millis;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -117,10 +118,9 @@ fn fires(evidence: &Evidence<'_>, entry: &Entry, due: Millis, at: Millis) -> Res
         .iter()
         .zip(evidence.published)
         .skip(usize::try_from(entry.after).unwrap());
-    // What is refused is not stepped.
+    // What is not understood is not stepped.
     let missed = later.find(|(event, published)| {
-        let mut dead = evidence.dead.iter();
-        let is_stepped = !dead.any(|dead| dead.sequence == published.sequence);
+        let is_stepped = !matches!(published.kind, Kind::Bad(_));
         is_stepped && event.stored_at < due && is_for(event, entry.partition)
     });
     match missed {
