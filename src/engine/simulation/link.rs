@@ -251,6 +251,7 @@ impl Broker for Link {
             .ok()?;
         Some(EventsState {
             clock,
+            first_sequence: 1,
             last_sequence,
         })
     }

@@ -73,7 +73,7 @@ fn describe(id: &CustomerId, customer: &Customer, names: &Names) -> String {
                 for item in parts["entries"].as_array().into_iter().flatten() {
                     let _ = writeln!(words, "{name} {item}");
                 }
-                let _ = writeln!(words, "trimmed until {}", parts["trimmed_until"]);
+                // An event that was too old moves the edge; a restart passes over it, and does not.
             }
             other => {
                 let _ = writeln!(words, "{name} {other}");

@@ -3,7 +3,6 @@
 use super::check::{Evidence, due, is_for};
 use super::driver::{Failure, failure};
 use super::evidence::{Change, Entry, Said, Waits, What};
-use super::workload::Kind;
 use crate::clock::Millis;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -118,9 +117,10 @@ fn fires(evidence: &Evidence<'_>, entry: &Entry, due: Millis, at: Millis) -> Res
         .iter()
         .zip(evidence.published)
         .skip(usize::try_from(entry.after).unwrap());
-    // What is not understood is not stepped.
+    // What is refused is not stepped.
     let missed = later.find(|(event, published)| {
-        let is_stepped = !matches!(published.kind, Kind::Bad(_));
+        let mut dead = evidence.dead.iter();
+        let is_stepped = !dead.any(|dead| dead.sequence == published.sequence);
         is_stepped && event.stored_at < due && is_for(event, entry.partition)
     });
     match missed {

@@ -144,6 +144,7 @@ impl World {
     pub(super) fn events_state(&self) -> EventsState {
         EventsState {
             clock: self.time.now(),
+            first_sequence: 1,
             last_sequence: self.events.len() as u64,
         }
     }
