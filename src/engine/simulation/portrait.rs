@@ -32,9 +32,9 @@ impl Portrait {
     }
 
     /// Law 2.
-    pub(super) fn same_as(&self, other: &Self, compares_spent: bool) -> Result<(), Failure> {
+    pub(super) fn same_as(&self, other: &Self) -> Result<(), Failure> {
         let law = "state is a fold";
-        if compares_spent && self.spent != other.spent {
+        if self.spent != other.spent {
             let what = format!("spent {:?}, folded {:?}", self.spent, other.spent);
             return Err(failure(law, what));
         }
