@@ -218,6 +218,7 @@ impl<B: Broker> Worker<B> {
                 Next::Turn(turn) => {
                     // A checkpoint must not know more to be done than the log: whoever goes on from the log alone
                     // decides the rest, and this one would take it for done.
+                    self.pass_others();
                     self.write_through().await?;
                     self.begin_checkpoint(turn);
                 }
@@ -226,6 +227,9 @@ impl<B: Broker> Worker<B> {
                     tokio::task::yield_now().await;
                 }
             }
+        }
+        if self.caught_up {
+            self.pass_others();
         }
         self.write_through().await?;
         self.shared.drained.add_permits(1);
