@@ -1,5 +1,6 @@
 //! What survives: the log's records, and putting state together again from events and log.
 
+pub mod grants;
 pub mod log;
 mod recovery;
 

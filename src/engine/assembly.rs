@@ -3,6 +3,7 @@
 use super::EngineError;
 use super::allotments::Allotments;
 use super::broker::Broker;
+use super::grants::{self, Teller};
 use super::watermark;
 use super::worker::{Shared, Worker};
 use crate::clock::{Clock, Millis, format_rfc3339};
@@ -10,7 +11,7 @@ use crate::decode::Decoder;
 use crate::durable::{OwnerRecord, Recovery};
 use crate::health::Health;
 use crate::nats::Chain;
-use crate::policy::Quarantine;
+use crate::policy::{Held, Quarantine};
 use crate::registry::RuleRegistry;
 use crate::state::{Customers, Draw, JournalLimits, Ledger};
 use crate::telemetry::Metrics;
@@ -50,7 +51,9 @@ pub(super) async fn assemble<B: Broker>(
     let taken = take_over(broker, &parts).await?;
     let owned = i64::try_from(taken.len()).unwrap_or(i64::MAX);
     parts.metrics.partitions_owned.set(owned);
-    spend(&parts.ledger, taken.iter().map(|(_, log)| log), &parts.zone);
+    spend(&parts.ledger, &taken, &parts.zone);
+    let quarantine = Arc::new(Quarantine::default());
+    hold(&quarantine, &taken, &parts);
     let mut tasks = Tasks::new();
     let (dues, watermark) = watermark::start(
         broker,
@@ -59,12 +62,32 @@ pub(super) async fn assemble<B: Broker>(
         stop,
         &mut tasks,
     );
+    let allotments = Arc::new(Allotments::new(parts.owns.len()));
+    let (grants, asks) = grants::channel();
+    let teller = Teller {
+        broker: broker.clone(),
+        ledger: parts.ledger.clone(),
+        registry: parts.registry.clone(),
+        metrics: parts.metrics.clone(),
+        clock: parts.clock.clone(),
+        partitions: parts.decoder.partitions,
+        epochs: (taken.iter())
+            .map(|taken| (taken.chain.partition(), taken.epoch))
+            .collect(),
+        stop: stop.clone(),
+    };
+    let answering = grants::run(teller, asks, allotments.clone());
+    tasks.spawn(async move {
+        answering.await;
+        Ok(())
+    });
     let shared = Arc::new(Shared {
         known_dead: broker.refused_since(0).await?,
         broker: broker.clone(),
         first: parts.owns.first().copied().unwrap_or(0),
-        allotments: Arc::new(Allotments::new(parts.ledger.clone(), parts.owns.len())),
-        quarantine: Arc::new(Quarantine::default()),
+        allotments,
+        grants,
+        quarantine,
         dues,
         watermark,
         decoder: parts.decoder,
@@ -82,17 +105,23 @@ pub(super) async fn assemble<B: Broker>(
     // Until there are checkpoints, state is folded from the first event that is kept.
     let from: Vec<(u16, u64)> = taken
         .iter()
-        .map(|(chain, _)| (chain.partition(), 0))
+        .map(|taken| (taken.chain.partition(), 0))
         .collect();
     let readers = broker.read_events(&from).await?;
-    for ((chain, recovery), reader) in taken.into_iter().zip(readers) {
-        let worker = Worker::new(shared.clone(), chain, recovery, reader);
+    for (taken, reader) in taken.into_iter().zip(readers) {
+        let worker = Worker::new(shared.clone(), taken.chain, taken.recovery, reader);
         tasks.spawn(worker.run(stop.clone()));
     }
     Ok(tasks)
 }
 
-type Taken<B> = (Chain<<B as Broker>::Log>, Recovery);
+/// A partition that was taken over.
+struct Taken<B: Broker> {
+    chain: Chain<B::Log>,
+    /// The sequence of the record of that.
+    epoch: u64,
+    recovery: Recovery,
+}
 
 /// Takes the partitions over and reads their logs, side by side.
 async fn take_over<B: Broker>(broker: &B, parts: &Parts) -> Result<Vec<Taken<B>>, EngineError> {
@@ -106,9 +135,9 @@ async fn take_over<B: Broker>(broker: &B, parts: &Parts) -> Result<Vec<Taken<B>>
         let (partition, record) = (*partition, record.clone());
         async move {
             let taken = Chain::take_over(broker.log(), partition, &parts.owner, record).await?;
-            let (chain, tail) = taken;
+            let (chain, epoch) = taken;
             let mut recovery = Recovery::default();
-            let read = broker.read_log(partition, 0, tail, |message| {
+            let read = broker.read_log(partition, 0, epoch, |message| {
                 let header = |name: &str| message.headers.get(name);
                 let item = crate::durable::log::read(message.sequence, header, &message.payload)
                     .map_err(|source| EngineError::Log { partition, source })?;
@@ -116,22 +145,48 @@ async fn take_over<B: Broker>(broker: &B, parts: &Parts) -> Result<Vec<Taken<B>>
                 Ok(())
             });
             read.await?;
-            Ok((chain, recovery))
+            Ok(Taken {
+                chain,
+                epoch,
+                recovery,
+            })
         }
     });
     futures_util::future::try_join_all(partitions).await
 }
 
 /// Notes what budgets have spent, as the partitions' logs say.
-fn spend<'a>(ledger: &Ledger, logs: impl Iterator<Item = &'a Recovery>, zone: &TimeZone) {
-    for decision in logs.flat_map(Recovery::decisions).filter(|d| !d.holdout) {
-        if let Some(cost) = decision.cost {
-            ledger.add(&Draw {
-                rule: decision.rule.clone(),
-                account: decision.account.clone(),
-                day: crate::policy::local_day(decision.at, zone),
-                cost,
-            });
+fn spend<B: Broker>(ledger: &Ledger, taken: &[Taken<B>], zone: &TimeZone) {
+    for Taken {
+        chain, recovery, ..
+    } in taken
+    {
+        for decision in recovery.decisions().filter(|d| !d.holdout) {
+            if let Some(cost) = decision.cost {
+                let draw = Draw {
+                    rule: decision.rule.clone(),
+                    account: decision.account.clone(),
+                    day: crate::policy::local_day(decision.at, zone),
+                    cost,
+                };
+                ledger.add(chain.partition(), &draw);
+            }
+        }
+    }
+}
+
+/// Goes on not asking the rules that are in quarantine, as the partitions' logs say.
+fn hold<B: Broker>(quarantine: &Quarantine, taken: &[Taken<B>], parts: &Parts) {
+    let now = parts.clock.now();
+    for record in taken.iter().flat_map(|taken| taken.recovery.quarantines()) {
+        if now < record.until {
+            let held = Held {
+                until: record.until,
+                times: record.times,
+            };
+            quarantine.restore(&record.rule, record.digest, held);
+            let health = &parts.health;
+            health.rule_quarantined(&record.rule, record.digest, record.until);
         }
     }
 }

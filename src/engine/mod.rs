@@ -3,6 +3,7 @@
 mod allotments;
 mod assembly;
 mod broker;
+mod grants;
 mod watermark;
 mod worker;
 
@@ -107,7 +108,7 @@ impl Engine {
         let committing = Connection::open(&config.nats_url, "onscene commit").await?;
         ensure_streams(&committing, &stream_settings(&config)).await?;
         let customers = Arc::new(Customers::default());
-        let ledger = Arc::new(Ledger::default());
+        let ledger = Arc::new(Ledger::by_grant());
         let health = Arc::new(Health::new(&config.owns, link(&committing)));
         let http = http::Server::start(
             config.http,

@@ -2,7 +2,8 @@
 //!
 //! * [`server`]: a nats-server of our own, as a child process
 //! * [`connect`]: one connection, and when it broke
-//! * [`streams`]: the three streams, created or verified
+//! * [`streams`]: the streams, created or verified
+//! * [`budgets`]: what engines have been granted of shared budgets
 //! * [`message`]: a message as a stream holds it
 //! * [`reader`]: events of one partition, in order, each once
 //! * [`event_feed`]: one consumer of all events, dealt out to the partitions
@@ -13,6 +14,7 @@
 //! * [`dead_letters`]: rejected events, kept and named
 //! * [`publish`]: events to the engine, and the live feed from it
 
+pub mod budgets;
 pub mod chain;
 mod chain_error;
 mod chain_pace;
@@ -36,6 +38,7 @@ pub mod server;
 mod stream_state;
 pub mod streams;
 
+pub use budgets::{budget_keys, read_budget, write_budget};
 pub use chain::Chain;
 pub use chain_error::{ChainError, ChainState};
 pub use chain_wire::Outcome;

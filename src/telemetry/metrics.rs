@@ -4,8 +4,8 @@ use crate::action::Verdict;
 use crate::decode::Reason;
 use prometheus::core::Collector as _;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder as _, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts,
+    Registry, TextEncoder,
 };
 use std::collections::HashMap;
 
@@ -60,6 +60,16 @@ pub struct Metrics {
     pub reloads: IntCounterVec,
     /// Seconds from noticing a change to the swap.
     pub reload_seconds: Histogram,
+    /// What each rule's budget has spent in the partitions of this engine, in base currency.
+    pub budget_spent: GaugeVec,
+    /// What the partitions of this engine have been granted of it.
+    pub budget_granted: GaugeVec,
+    /// What nobody has been granted of it, for budgets with one account and a total.
+    pub budget_free: GaugeVec,
+    /// Seconds a partition waited for a grant.
+    pub budget_wait_seconds: Histogram,
+    /// How often another engine had changed a budget's grants first.
+    pub budget_conflicts: IntCounter,
     /// 1 while the files in the rules folder are faulty and an older generation is live.
     pub rules_faulty: IntGauge,
 }
@@ -147,6 +157,26 @@ impl Metrics {
             reload_seconds: c.histogram(
                 "rule_reload_seconds",
                 "Time from noticing a change in the rules folder to the swap.",
+            ),
+            budget_spent: c.amounts(
+                "budget_spent",
+                "What a rule's budget has spent in the partitions of this engine, in base currency.",
+            ),
+            budget_granted: c.amounts(
+                "budget_granted",
+                "What the partitions of this engine have been granted of a rule's budget, in base currency.",
+            ),
+            budget_free: c.amounts(
+                "budget_free",
+                "What no engine has been granted of a rule's total budget, in base currency.",
+            ),
+            budget_wait_seconds: c.histogram(
+                "budget_wait_seconds",
+                "Time that a partition waited for the grant of a budget.",
+            ),
+            budget_conflicts: c.counter(
+                "budget_conflicts_total",
+                "How often another engine had changed a budget's grants first.",
             ),
             rules_faulty: c.gauge(
                 "rules_faulty",
@@ -239,6 +269,11 @@ impl Catalogue<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.register(IntGauge::with_opts(opts(name, help)).expect(VALID))
+    }
+
+    /// Amounts of each rule.
+    fn amounts(&self, name: &str, help: &str) -> GaugeVec {
+        self.register(GaugeVec::new(opts(name, help), &["rule"]).expect(VALID))
     }
 
     fn histogram(&self, name: &str, help: &str) -> Histogram {

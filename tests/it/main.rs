@@ -6,6 +6,7 @@
     reason = "tests wait for an engine in another process, and measure how long"
 )]
 
+mod budgets;
 mod checks;
 mod crash;
 mod decide;
@@ -13,6 +14,7 @@ mod desk_commands;
 mod documents;
 mod examples;
 mod gate;
+mod grants;
 mod hostile_rules;
 mod kit;
 mod later;

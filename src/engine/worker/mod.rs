@@ -7,6 +7,7 @@ mod write;
 use super::EngineError;
 use super::allotments::Allotments;
 use super::broker::{Broker, Events as _};
+use super::grants::Grants;
 use super::watermark::{Dues, Watermark};
 use crate::action::Decision;
 use crate::clock::{Clock, monotonic_now};
@@ -15,7 +16,7 @@ use crate::durable::{Recovery, ThroughRecord, log};
 use crate::event::{Incoming, Stored};
 use crate::health::Health;
 use crate::nats::{Chain, LogWrite, StoredEvent};
-use crate::partition::{Input, LogEntry, Output, Partition};
+use crate::partition::{Input, LogEntry, Output, Partition, SweepKey};
 use crate::policy::Quarantine;
 use crate::registry::RuleRegistry;
 use crate::rules::RuleSet;
@@ -57,8 +58,16 @@ pub(super) struct Shared<B> {
     pub(super) ledger: Arc<Ledger>,
     pub(super) quarantine: Arc<Quarantine>,
     pub(super) allotments: Arc<Allotments>,
+    pub(super) grants: Grants,
     pub(super) dues: Arc<Dues>,
     pub(super) watermark: watch::Receiver<Watermark>,
+}
+
+/// Events on their way through a step, and what came of those before them.
+struct Chunk<'e> {
+    events: &'e [StoredEvent],
+    refused: Vec<(u64, Rejection)>,
+    entries: Vec<LogEntry>,
 }
 
 /// The owner of one partition.
@@ -82,8 +91,9 @@ pub(super) struct Worker<B: Broker> {
     generations: watch::Receiver<u64>,
     /// Changes when scarce budgets were shared out.
     settled: watch::Receiver<u64>,
-    /// The broadcast whose demands were handed in.
-    asking: Option<u64>,
+    /// The broadcast or daily trigger whose demands were handed in.
+    asking: Option<SweepKey>,
+    stop: CancellationToken,
 }
 
 impl<B: Broker> Worker<B> {
@@ -98,7 +108,11 @@ impl<B: Broker> Worker<B> {
             shared.journal,
             shared.zone.clone(),
         )
-        .sharing(shared.ledger.clone(), shared.quarantine.clone());
+        .sharing(
+            chain.partition(),
+            shared.ledger.clone(),
+            shared.quarantine.clone(),
+        );
         for broadcast in recovery.swept() {
             shared.allotments.excuse(*broadcast, chain.partition());
         }
@@ -113,6 +127,7 @@ impl<B: Broker> Worker<B> {
             generations: shared.registry.generations(),
             settled: shared.allotments.watch(),
             asking: None,
+            stop: CancellationToken::new(),
             shared,
             chain,
             reader,
@@ -125,6 +140,8 @@ impl<B: Broker> Worker<B> {
 
     /// Works until told to stop, or until it cannot go on.
     pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), EngineError> {
+        self.stop = stop.clone();
+        self.hand_over().await;
         let mut tick = tokio::time::interval(self.shared.through_interval);
         let mut look = tokio::time::interval(CATCH_UP_POLL);
         loop {
@@ -157,7 +174,9 @@ impl<B: Broker> Worker<B> {
                     continue;
                 }
             };
-            self.batch(&batch).await?;
+            if !self.batch(&batch).await? {
+                break;
+            }
             self.progress();
             self.take_grant();
             if self.caught_up && self.partition.is_sweeping() {
@@ -193,36 +212,44 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// Takes a batch the whole way: afterwards everything it led to is stored.
-    async fn batch(&mut self, batch: &[StoredEvent]) -> Result<(), EngineError> {
+    /// Goes on with the rules that are live.
+    async fn adopt(&mut self) -> Result<Arc<RuleSet>, EngineError> {
         let rules = self.shared.registry.live();
         if rules.generation() != &self.generation {
             // What was decided before was decided by the former generation, whatever comes next.
             self.write_through().await?;
             self.generation = rules.generation().clone();
         }
+        Ok(rules)
+    }
+
+    /// Takes a batch the whole way: afterwards everything it led to is stored. Returns whether it came to
+    /// the end: not if it was told to stop while it waited for a grant.
+    async fn batch(&mut self, batch: &[StoredEvent]) -> Result<bool, EngineError> {
+        let mut rules = self.adopt().await?;
         let mut entries = Vec::new();
         for events in batch.chunks(STEP_EVENTS_MAX) {
-            let (inputs, mut refused) = self.decode(events, &rules);
+            let (inputs, refused) = self.decode(events, &rules);
+            self.hand_over().await;
             let new = &inputs[self.fold(&inputs)..];
             if let Some(first) = new.first()
                 && self.partition.is_due(first.stored_at)
             {
                 self.commit(&std::mem::take(&mut entries)).await?;
-                self.fire_before(first.stored_at).await?;
+                if !self.fire_before(first.stored_at).await? {
+                    return Ok(false);
+                }
             }
-            let started = monotonic_now();
-            let mut output = self.partition.step(new, self.shared.clock.now(), &rules);
-            self.shared
-                .metrics
-                .step_seconds
-                .observe(started.elapsed().as_secs_f64());
-            refused.append(&mut output.rejected);
-            let through = self.recovery.through();
-            Self::refuse(&self.shared, through, events, refused).await?;
+            let mut chunk = Chunk {
+                events,
+                refused,
+                entries: std::mem::take(&mut entries),
+            };
+            if !self.step(new, &mut chunk, &mut rules).await? {
+                return Ok(false);
+            }
+            entries = chunk.entries;
             self.count_events(&inputs, &rules);
-            self.count(&output);
-            entries.append(&mut output.entries);
             if events.len() == STEP_EVENTS_MAX {
                 tokio::task::yield_now().await;
             }
@@ -237,7 +264,42 @@ impl<B: Broker> Worker<B> {
             .metrics
             .customers
             .set(i64::try_from(self.shared.customers.len()).unwrap_or(i64::MAX));
-        Ok(())
+        Ok(true)
+    }
+
+    /// Steps events; as often as a budget must be granted first, it commits what came before and waits.
+    /// Returns whether it came to the end.
+    async fn step(
+        &mut self,
+        inputs: &[Input],
+        chunk: &mut Chunk<'_>,
+        rules: &mut Arc<RuleSet>,
+    ) -> Result<bool, EngineError> {
+        let mut rest = inputs;
+        loop {
+            let started = monotonic_now();
+            let mut output = self.partition.step(rest, self.shared.clock.now(), rules);
+            let metrics = &self.shared.metrics;
+            metrics
+                .step_seconds
+                .observe(started.elapsed().as_secs_f64());
+            chunk.refused.append(&mut output.rejected);
+            let through = self.recovery.through();
+            let refused = std::mem::take(&mut chunk.refused);
+            Self::refuse(&self.shared, through, chunk.events, refused).await?;
+            self.count(&output);
+            chunk.entries.append(&mut output.entries);
+            let Some(parked) = output.parked else {
+                return Ok(true);
+            };
+            self.commit(&std::mem::take(&mut chunk.entries)).await?;
+            rest = &rest[parked.inputs..];
+            if !self.wait_for(parked.want).await {
+                return Ok(false);
+            }
+            // Limits may have changed meanwhile.
+            *rules = self.adopt().await?;
+        }
     }
 
     fn decode(
