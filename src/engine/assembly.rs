@@ -64,18 +64,7 @@ pub(super) async fn assemble<B: Broker>(
     );
     let allotments = Arc::new(Allotments::new(parts.owns.len()));
     let (grants, asks) = grants::channel();
-    let teller = Teller {
-        broker: broker.clone(),
-        ledger: parts.ledger.clone(),
-        registry: parts.registry.clone(),
-        metrics: parts.metrics.clone(),
-        clock: parts.clock.clone(),
-        partitions: parts.decoder.partitions,
-        epochs: (taken.iter())
-            .map(|taken| (taken.chain.partition(), taken.epoch))
-            .collect(),
-        stop: stop.clone(),
-    };
+    let teller = teller(broker, &parts, &taken, stop);
     let answering = grants::run(teller, asks, allotments.clone());
     tasks.spawn(async move {
         answering.await;
@@ -153,6 +142,27 @@ async fn take_over<B: Broker>(broker: &B, parts: &Parts) -> Result<Vec<Taken<B>>
         }
     });
     futures_util::future::try_join_all(partitions).await
+}
+
+/// Who asks for grants, for all of these partitions.
+fn teller<B: Broker>(
+    broker: &B,
+    parts: &Parts,
+    taken: &[Taken<B>],
+    stop: &CancellationToken,
+) -> Teller<B> {
+    Teller {
+        broker: broker.clone(),
+        ledger: parts.ledger.clone(),
+        registry: parts.registry.clone(),
+        metrics: parts.metrics.clone(),
+        clock: parts.clock.clone(),
+        partitions: parts.decoder.partitions,
+        epochs: (taken.iter())
+            .map(|taken| (taken.chain.partition(), taken.epoch))
+            .collect(),
+        stop: stop.clone(),
+    }
 }
 
 /// Notes what budgets have spent, as the partitions' logs say.

@@ -69,18 +69,7 @@ impl Partition {
         if converts {
             case.convert(self, event);
         }
-        let mut proposals = Vec::new();
-        for rule in listening {
-            if resumes && case.is_entered(rule) {
-                proposals.push(rule.clone());
-                continue;
-            }
-            match case.gate(self, rule, now.saturating_sub(event.time)) {
-                None => proposals.push(rule.clone()),
-                Some(verdict) => case.count(rule, verdict),
-            }
-        }
-        case.arbitrate(self, &proposals);
+        case.propose(self, listening, now.saturating_sub(event.time), resumes);
         let want = case.till.close(self);
         if moment.crossed_trimmed_edge() {
             output.trimmed_windows += 1;
@@ -121,6 +110,28 @@ impl Case<'_> {
             verdict: outcome.word().to_owned(),
         };
         self.change_timer(partition, &rule, pending.entry, change);
+    }
+
+    /// Asks the rules that listen, and tries what they propose.
+    fn propose(
+        &mut self,
+        partition: &Partition,
+        listening: &[Arc<Rule>],
+        age: Millis,
+        resumes: bool,
+    ) {
+        let mut proposals = Vec::new();
+        for rule in listening {
+            if resumes && self.is_entered(rule) {
+                proposals.push(rule.clone());
+                continue;
+            }
+            match self.gate(partition, rule, age) {
+                None => proposals.push(rule.clone()),
+                Some(verdict) => self.count(rule, verdict),
+            }
+        }
+        self.arbitrate(partition, &proposals);
     }
 
     /// Asks the rules that spoke lately whether this event is what they spoke for.

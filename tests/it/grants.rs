@@ -14,8 +14,9 @@ use onscene::terms::Budget;
 use crate::kit::Random;
 
 const PARTITIONS: u16 = 8;
-/// Orders of steps that are tried.
+/// Orders of steps that are tried, if the variable does not say how many.
 const SEEDS: u64 = 400;
+const SEEDS_VARIABLE: &str = "ONSCENE_GRANTS_SEEDS";
 
 fn money(units: i64) -> Money {
     Money::from_ten_thousandths(units)
@@ -234,110 +235,169 @@ fn spend_the_rest(world: &mut World, engines: &mut [Engine], today: Date) {
     panic!("it never ends");
 }
 
+/// Four engines that race, former ones that wake up, and what may happen to them.
+struct Race {
+    random: Random,
+    world: World,
+    engines: Vec<Engine>,
+    zombies: Vec<Engine>,
+    total: i64,
+    daily: i64,
+    today: Date,
+    /// What had been spent when the limit was changed last: it stays spent.
+    floor: i64,
+}
+
+impl Race {
+    fn new(seed: u64) -> Self {
+        let mut random = Random::new(seed);
+        let mut world = World::default();
+        let total = 200 + i64::try_from(random.below(300)).unwrap();
+        let daily = 80 + i64::try_from(random.below(200)).unwrap();
+        let mut race = Self {
+            engines: Vec::new(),
+            zombies: Vec::new(),
+            today: day(1),
+            floor: 0,
+            random,
+            total,
+            daily,
+            world: World::default(),
+        };
+        let limits = race.limits();
+        race.engines = (0..4)
+            .map(|n| Engine::start(&mut world, &partitions_of(n), limits))
+            .collect();
+        race.world = world;
+        race
+    }
+
+    fn limits(&self) -> Limits {
+        Limits {
+            total: Some(money(self.total)),
+            daily: Some(money(self.daily)),
+        }
+    }
+
+    /// One step of one engine, or something that happens.
+    fn step(&mut self) {
+        let number = self.random.below(4);
+        let wakes = !self.zombies.is_empty() && self.random.chance(20);
+        if self.random.chance(5) {
+            self.happen(number);
+            return;
+        }
+        let engine = if wakes {
+            let at = self.random.below(self.zombies.len());
+            &mut self.zombies[at]
+        } else {
+            &mut self.engines[number]
+        };
+        let (random, world, today) = (&mut self.random, &mut self.world, self.today);
+        let partitions: Vec<u16> = engine.epochs.keys().copied().collect();
+        let partition = random.pick(&partitions);
+        let cost = i64::try_from(1 + random.below(9)).unwrap();
+        match random.below(18) {
+            0..7 => {
+                engine.draw(partition, draw(today, cost));
+            }
+            7 => {
+                if let Some((of, draw)) = engine.drawn.pop() {
+                    engine.ledger.give_back(of, &draw);
+                }
+            }
+            8..12 => {
+                let fate = random.below(8);
+                engine.finish(world, fate);
+            }
+            12..15 if engine.attempt.is_none() => {
+                let claim = Claim {
+                    partition,
+                    day: today,
+                    cost: money(cost),
+                    kind: ClaimKind::Draw,
+                };
+                engine.plan(world, vec![claim], false);
+            }
+            15 if engine.attempt.is_none() => engine.plan(world, Vec::new(), true),
+            16 => engine.log(world),
+            17 => {
+                if let Some((revision, entry)) = world.adrift.pop() {
+                    world.put(revision, &entry);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn happen(&mut self, number: usize) {
+        match self.random.below(8) {
+            // An engine is killed, or is stopped and wakes up later: another one takes over.
+            0..3 => {
+                let limits = self.limits();
+                let new = Engine::start(&mut self.world, &partitions_of(number), limits);
+                let old = std::mem::replace(&mut self.engines[number], new);
+                if self.random.chance(50) {
+                    self.zombies.push(old);
+                }
+            }
+            3 if self.today < day(4) => self.today = self.today.tomorrow().unwrap(),
+            4 => self.change_limit(),
+            _ => {}
+        }
+    }
+
+    /// All run other rules from now on. What was planned before may still be under way.
+    fn change_limit(&mut self) {
+        self.total = 150 + i64::try_from(self.random.below(400)).unwrap();
+        let limits = self.limits();
+        for engine in self.engines.iter_mut().chain(&mut self.zombies) {
+            engine.limits = limits;
+            engine.finish(&mut self.world, 1);
+            engine.log(&mut self.world);
+        }
+        self.floor = self.world.spent();
+    }
+
+    fn check(&self) {
+        let (spent, most) = (self.world.spent(), self.total.max(self.floor));
+        assert!(spent <= most, "{spent} of {most}");
+        for number in 1..=4 {
+            let spent = self.world.spent_on(day(number));
+            assert!(spent <= self.daily, "{spent} of {} a day", self.daily);
+        }
+    }
+
+    /// Everybody starts once more, so that nothing is under way, and spends what is left.
+    fn end(&mut self) {
+        let limits = self.limits();
+        self.engines = (0..4)
+            .map(|n| Engine::start(&mut self.world, &partitions_of(n), limits))
+            .collect();
+        spend_the_rest(&mut self.world, &mut self.engines, self.today);
+        self.check();
+        let left = self.total - self.world.spent();
+        let left_today = self.daily - self.world.spent_on(self.today);
+        let stranded = left.min(left_today);
+        assert!(
+            stranded <= 0,
+            "{left}, and {left_today} of today, are stranded"
+        );
+    }
+}
+
 /// Four engines in any order of steps: nothing is overspent, ever; and when the accidents are over, the
 /// budget is spent to the last unit.
 #[test]
 fn whatever_happens_the_sum_of_what_is_spent_stays_within_the_limits() {
-    for seed in 0..SEEDS {
-        let mut random = Random::new(seed);
-        let (mut total, daily) = (200 + random.below(300), 80 + random.below(200));
-        let limits = |total: usize| Limits {
-            total: Some(money(i64::try_from(total).unwrap())),
-            daily: Some(money(i64::try_from(daily).unwrap())),
-        };
-        let mut world = World::default();
-        let mut engines: Vec<Engine> = (0..4)
-            .map(|n| Engine::start(&mut world, &partitions_of(n), limits(total)))
-            .collect();
-        let mut zombies: Vec<Engine> = Vec::new();
-        let (mut today, mut floor) = (day(1), 0);
+    let seeds = std::env::var(SEEDS_VARIABLE).map_or(SEEDS, |seeds| seeds.parse().unwrap());
+    for seed in 0..seeds {
+        println!("seed {seed}");
+        let mut race = Race::new(seed);
         for _ in 0..400 {
-            let number = random.below(4);
-            let wakes = !zombies.is_empty() && random.below(5) == 0;
-            let engine = if wakes {
-                let at = random.below(zombies.len());
-                &mut zombies[at]
-            } else {
-                &mut engines[number]
-            };
-            let partitions: Vec<u16> = engine.epochs.keys().copied().collect();
-            let partition = partitions[random.below(2)];
-            let cost = i64::try_from(1 + random.below(9)).unwrap();
-            match random.below(20) {
-                0..7 => {
-                    engine.draw(partition, draw(today, cost));
-                }
-                7 => {
-                    if let Some((of, draw)) = engine.drawn.pop() {
-                        engine.ledger.give_back(of, &draw);
-                    }
-                }
-                8..12 => engine.finish(&mut world, random.below(8)).truncate(0),
-                12..15 if engine.attempt.is_none() => {
-                    let claim = Claim {
-                        partition,
-                        day: today,
-                        cost: money(cost),
-                        kind: ClaimKind::Draw,
-                    };
-                    engine.plan(&world, vec![claim], false);
-                }
-                15 if engine.attempt.is_none() => engine.plan(&world, Vec::new(), true),
-                16 => engine.log(&mut world),
-                17 => {
-                    if let Some((revision, entry)) = world.adrift.pop() {
-                        world.put(revision, &entry);
-                    }
-                }
-                18 => match random.below(8) {
-                    // It is killed, or stopped and wakes up later: another one takes over.
-                    0..2 if !wakes => {
-                        let owned = partitions_of(number);
-                        let new = Engine::start(&mut world, &owned, limits(total));
-                        let old = std::mem::replace(&mut engines[number], new);
-                        if random.below(2) == 0 {
-                            zombies.push(old);
-                        }
-                    }
-                    2 if today < day(4) => today = today.tomorrow().unwrap(),
-                    3 => {
-                        // What was spent under higher limits stays spent.
-                        total = 150 + random.below(400);
-                        for engine in engines.iter_mut().chain(&mut zombies) {
-                            engine.limits = limits(total);
-                            // As the engine does when it hears of it; an attempt under way was planned before.
-                            engine.finish(&mut world, 1);
-                        }
-                        for engine in engines.iter_mut().chain(&mut zombies) {
-                            engine.log(&mut world);
-                        }
-                        floor = world.spent();
-                    }
-                    _ => {}
-                },
-                _ => {}
-            }
-            let most = i64::try_from(total).unwrap().max(floor);
-            assert!(
-                world.spent() <= most,
-                "seed {seed}: {} of {most}",
-                world.spent()
-            );
-            for number in 1..=4 {
-                let spent = world.spent_on(day(number));
-                assert!(spent <= i64::try_from(daily).unwrap(), "seed {seed}");
-            }
+            race.step();
+            race.check();
         }
-        // Everybody starts once more, so that nothing is under way.
-        let mut engines: Vec<Engine> = (0..4)
-            .map(|n| Engine::start(&mut world, &partitions_of(n), limits(total)))
-            .collect();
-        spend_the_rest(&mut world, &mut engines, today);
-        let left = i64::try_from(total).unwrap() - world.spent();
-        let left_today = i64::try_from(daily).unwrap() - world.spent_on(today);
-        assert!(
-            left.min(left_today) <= 0,
-            "seed {seed}: {left} and {left_today} of today are stranded"
-        );
+        race.end();
     }
 }
