@@ -3,6 +3,7 @@
 use super::EngineError;
 use super::allotments::Allotments;
 use super::broker::Broker;
+use super::checkpoints::Checkpoints;
 use super::grants::{self, Teller};
 use super::watermark;
 use super::worker::{Shared, Worker};
@@ -10,13 +11,15 @@ use crate::clock::{Clock, Millis, format_rfc3339};
 use crate::decode::Decoder;
 use crate::durable::{OwnerRecord, Recovery};
 use crate::health::Health;
-use crate::nats::Chain;
+use crate::nats::{Chain, LogStore};
+use crate::partition::Partition;
 use crate::policy::{Held, Quarantine};
 use crate::registry::RuleRegistry;
 use crate::state::{Customers, Draw, JournalLimits, Ledger};
 use crate::telemetry::Metrics;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -37,6 +40,10 @@ pub(super) struct Parts {
     pub(super) through_interval: Millis,
     pub(super) journal: JournalLimits,
     pub(super) zone: TimeZone,
+    /// `None` if none are taken.
+    pub(super) checkpoints: Option<Checkpoints>,
+    /// Gets a permit from each worker that has committed everything after it was told to stop.
+    pub(super) drained: Arc<Semaphore>,
 }
 
 /// Its tasks; when they are dropped, it is as if it had crashed.
@@ -48,11 +55,11 @@ pub(super) async fn assemble<B: Broker>(
     parts: Parts,
     stop: &CancellationToken,
 ) -> Result<Tasks, EngineError> {
-    let taken = take_over(broker, &parts).await?;
+    let quarantine = Arc::new(Quarantine::default());
+    let taken = take_over(broker, &parts, &quarantine).await?;
     let owned = i64::try_from(taken.len()).unwrap_or(i64::MAX);
     parts.metrics.partitions_owned.set(owned);
     spend(&parts.ledger, &taken, &parts.zone);
-    let quarantine = Arc::new(Quarantine::default());
     hold(&quarantine, &taken, &parts);
     let mut tasks = Tasks::new();
     let (dues, watermark) = watermark::start(
@@ -62,7 +69,16 @@ pub(super) async fn assemble<B: Broker>(
         stop,
         &mut tasks,
     );
-    let allotments = Arc::new(Allotments::new(parts.owns.len()));
+    let from: Vec<(u16, u64)> = taken
+        .iter()
+        .map(|taken| (taken.chain.partition(), taken.from))
+        .collect();
+    let earliest = from.iter().map(|(_, from)| *from).min().unwrap_or(0);
+    let allotments = Arc::new(Allotments::new());
+    for taken in &taken {
+        let open = taken.partition.open_broadcasts().collect();
+        allotments.begin_at(taken.chain.partition(), taken.from, open);
+    }
     let (grants, asks) = grants::channel();
     let teller = teller(broker, &parts, &taken, stop);
     let answering = grants::run(teller, asks, allotments.clone());
@@ -71,12 +87,11 @@ pub(super) async fn assemble<B: Broker>(
         Ok(())
     });
     let shared = Arc::new(Shared {
-        known_dead: broker.refused_since(0).await?,
+        known_dead: broker.refused_since(earliest).await?,
         broker: broker.clone(),
         first: parts.owns.first().copied().unwrap_or(0),
         allotments,
         grants,
-        quarantine,
         dues,
         watermark,
         decoder: parts.decoder,
@@ -84,36 +99,45 @@ pub(super) async fn assemble<B: Broker>(
         metrics: parts.metrics,
         customers: parts.customers,
         health: parts.health,
-        ledger: parts.ledger,
         clock: parts.clock,
         batch_events_max: parts.batch_events_max,
         through_interval: std::time::Duration::from_millis(parts.through_interval.unsigned_abs()),
-        journal: parts.journal,
-        zone: parts.zone,
+        checkpoints: parts.checkpoints,
+        drained: parts.drained,
     });
-    // Until there are checkpoints, state is folded from the first event that is kept.
-    let from: Vec<(u16, u64)> = taken
-        .iter()
-        .map(|taken| (taken.chain.partition(), 0))
-        .collect();
     let readers = broker.read_events(&from).await?;
     for (taken, reader) in taken.into_iter().zip(readers) {
-        let worker = Worker::new(shared.clone(), taken.chain, taken.recovery, reader);
+        let Taken {
+            chain,
+            recovery,
+            partition,
+            ..
+        } = taken;
+        let worker = Worker::new(shared.clone(), chain, recovery, partition, reader);
         tasks.spawn(worker.run(stop.clone()));
     }
     Ok(tasks)
 }
 
-/// A partition that was taken over.
-struct Taken<B: Broker> {
-    chain: Chain<B::Log>,
+/// A partition that was taken over, and what is known of it before the first event is read.
+struct Taken<S> {
+    chain: Chain<S>,
     /// The sequence of the record of that.
     epoch: u64,
+    /// What its log says beyond the checkpoint.
     recovery: Recovery,
+    /// Its state as of the checkpoint.
+    partition: Partition,
+    /// The first event that is not in it.
+    from: u64,
 }
 
-/// Takes the partitions over and reads their logs, side by side.
-async fn take_over<B: Broker>(broker: &B, parts: &Parts) -> Result<Vec<Taken<B>>, EngineError> {
+/// Takes the partitions over, loads their checkpoints and reads their logs, side by side.
+async fn take_over<B: Broker>(
+    broker: &B,
+    parts: &Parts,
+    quarantine: &Arc<Quarantine>,
+) -> Result<Vec<Taken<B::Log>>, EngineError> {
     let record = serde_json::to_vec(&OwnerRecord {
         owner: parts.owner.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -125,8 +149,20 @@ async fn take_over<B: Broker>(broker: &B, parts: &Parts) -> Result<Vec<Taken<B>>
         async move {
             let taken = Chain::take_over(broker.log(), partition, &parts.owner, record).await?;
             let (chain, epoch) = taken;
-            let mut recovery = Recovery::default();
-            let read = broker.read_log(partition, 0, epoch, |message| {
+            let new = parts.new_partition(partition, quarantine);
+            let restored = match &parts.checkpoints {
+                Some(checkpoints) => {
+                    let partitions = parts.decoder.partitions;
+                    let restoring = checkpoints.restore(broker, partition, partitions, new.clone());
+                    restoring.await?
+                }
+                None => None,
+            };
+            let (through, log) = restored
+                .as_ref()
+                .map_or((0, 0), |(_, cut)| (cut.through, cut.log));
+            let mut recovery = Recovery::from(through);
+            let read = broker.read_log(partition, log + 1, epoch, |message| {
                 let header = |name: &str| message.headers.get(name);
                 let item = crate::durable::log::read(message.sequence, header, &message.payload)
                     .map_err(|source| EngineError::Log { partition, source })?;
@@ -138,6 +174,8 @@ async fn take_over<B: Broker>(broker: &B, parts: &Parts) -> Result<Vec<Taken<B>>
                 chain,
                 epoch,
                 recovery,
+                partition: restored.map_or_else(new, |(partition, _)| partition),
+                from: through + 1,
             })
         }
     });
@@ -148,7 +186,7 @@ async fn take_over<B: Broker>(broker: &B, parts: &Parts) -> Result<Vec<Taken<B>>
 fn teller<B: Broker>(
     broker: &B,
     parts: &Parts,
-    taken: &[Taken<B>],
+    taken: &[Taken<B::Log>],
     stop: &CancellationToken,
 ) -> Teller<B> {
     Teller {
@@ -165,12 +203,35 @@ fn teller<B: Broker>(
     }
 }
 
-/// Notes what budgets have spent, as the partitions' logs say.
-fn spend<B: Broker>(ledger: &Ledger, taken: &[Taken<B>], zone: &TimeZone) {
+impl Parts {
+    /// Makes partitions that know nothing yet.
+    fn new_partition(
+        &self,
+        number: u16,
+        quarantine: &Arc<Quarantine>,
+    ) -> impl Fn() -> Partition + Clone + Send + 'static {
+        let (customers, journal, zone) = (self.customers.clone(), self.journal, self.zone.clone());
+        let (ledger, quarantine) = (self.ledger.clone(), quarantine.clone());
+        move || {
+            Partition::new(customers.clone(), journal, zone.clone()).sharing(
+                number,
+                ledger.clone(),
+                quarantine.clone(),
+            )
+        }
+    }
+}
+
+/// Notes what budgets have spent, as the partitions' checkpoints and their logs beyond them say.
+fn spend<S: LogStore>(ledger: &Ledger, taken: &[Taken<S>], zone: &TimeZone) {
     for Taken {
-        chain, recovery, ..
+        chain,
+        recovery,
+        partition,
+        ..
     } in taken
     {
+        ledger.add_all(chain.partition(), partition.spending());
         for decision in recovery.decisions().filter(|d| !d.holdout) {
             if let Some(cost) = decision.cost {
                 let draw = Draw {
@@ -185,18 +246,19 @@ fn spend<B: Broker>(ledger: &Ledger, taken: &[Taken<B>], zone: &TimeZone) {
     }
 }
 
-/// Goes on not asking the rules that are in quarantine, as the partitions' logs say.
-fn hold<B: Broker>(quarantine: &Quarantine, taken: &[Taken<B>], parts: &Parts) {
-    let now = parts.clock.now();
+/// Goes on not asking the rules that are in quarantine, as checkpoints and logs say.
+fn hold<S>(quarantine: &Quarantine, taken: &[Taken<S>], parts: &Parts) {
     for record in taken.iter().flat_map(|taken| taken.recovery.quarantines()) {
-        if now < record.until {
-            let held = Held {
-                until: record.until,
-                times: record.times,
-            };
-            quarantine.restore(&record.rule, record.digest, held);
-            let health = &parts.health;
-            health.rule_quarantined(&record.rule, record.digest, record.until);
+        let held = Held {
+            until: record.until,
+            times: record.times,
+        };
+        quarantine.restore(&record.rule, record.digest, held);
+    }
+    let now = parts.clock.now();
+    for (rule, digest, held) in quarantine.held() {
+        if now < held.until {
+            parts.health.rule_quarantined(&rule, digest, held.until);
         }
     }
 }

@@ -3,9 +3,9 @@
 use super::server::Sources;
 use crate::action::Verdict;
 use crate::clock::format_rfc3339;
-use crate::event::OutcomeKind;
 use crate::rules::Rule;
-use crate::state::{Attribute, Customer, EntryPhase, Names};
+use crate::state::export::entry_json;
+use crate::state::{Attribute, Customer, Name, Names};
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
@@ -87,7 +87,7 @@ pub(super) async fn customer(State(sources): State<Sources>, Path(id): Path<Stri
 fn state(id: &str, customer: &Customer, names: &Names) -> Value {
     let profile = &customer.profile;
     let word = |name| names.word(name).to_string();
-    let flags = |items: &mut dyn Iterator<Item = (crate::state::Name, bool)>| -> Map<_, _> {
+    let flags = |items: &mut dyn Iterator<Item = (Name, bool)>| -> Map<_, _> {
         items
             .map(|(name, flag)| (word(name), flag.into()))
             .collect()
@@ -101,7 +101,7 @@ fn state(id: &str, customer: &Customer, names: &Names) -> Value {
         .map(|(name, balance)| (word(name), balance.to_string().into()))
         .collect();
     let entries = customer.journal.entries();
-    let shown = &entries[entries.len().saturating_sub(ENTRIES_SHOWN_MAX)..];
+    let shown = entries.iter().rev().take(ENTRIES_SHOWN_MAX);
     json!({
         "id": id,
         "first_seen": format_rfc3339(customer.first_seen),
@@ -118,7 +118,7 @@ fn state(id: &str, customer: &Customer, names: &Names) -> Value {
         "journal": {
             "entries": entries.len(),
             "trimmed_until": customer.journal.trimmed_until().map(format_rfc3339),
-            "newest": shown.iter().rev().map(|e| entry(e, names)).collect::<Vec<_>>(),
+            "newest": shown.map(|e| entry_json(e, names)).collect::<Vec<_>>(),
         },
         "pending": customer.pending.iter().map(|p| json!({
             "rule": word(p.rule),
@@ -137,9 +137,7 @@ fn state(id: &str, customer: &Customer, names: &Names) -> Value {
             "at": format_rfc3339(c.at),
             "code": c.code.map(word),
             "holdout": c.holdout,
-            "outcomes": OutcomeKind::WORDS.iter()
-                .filter(|word| OutcomeKind::from_word(word).is_some_and(|o| c.outcomes.has(o)))
-                .collect::<Vec<_>>(),
+            "outcomes": c.outcomes.words().collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     })
 }
@@ -151,24 +149,4 @@ fn attribute(value: &Attribute) -> Value {
         Attribute::Decimal(d) => d.normalize().to_string().into(),
         Attribute::Text(text) => text.to_string().into(),
     }
-}
-
-fn entry(entry: &crate::state::Entry, names: &Names) -> Value {
-    let word = |name: Option<crate::state::Name>| name.map(|name| names.word(name).to_string());
-    let (phase, means) = match entry.phase {
-        EntryPhase::Checkout(stage, _) => (Some(stage.word()), "tender"),
-        EntryPhase::Movement(direction) => (Some(direction.word()), "purpose"),
-        EntryPhase::AtMerchant | EntryPhase::Other => (None, "means"),
-    };
-    json!({
-        "time": format_rfc3339(entry.time),
-        "type": names.word(entry.kind).to_string(),
-        "phase": phase,
-        "amount": entry.amount.to_string(),
-        "category": word(entry.category),
-        "merchant": word(entry.merchant()),
-        "counterparty": word(entry.counterparty()),
-        "channel": word(entry.channel),
-        means: word(entry.means),
-    })
 }

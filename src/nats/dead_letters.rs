@@ -13,6 +13,7 @@ use super::pull::{PullReader, PullSpec, ReadError};
 use super::stream_state::{InfoError, stream_info};
 use super::streams::{DEAD_LETTERS, EVENTS};
 use crate::clock::Millis;
+use crate::event::HEADER_IMPORT;
 
 /// Header: the subject under which the event was stored.
 pub const HEADER_SUBJECT: &str = "Onscene-Stored-Subject";
@@ -277,7 +278,9 @@ fn is_producers(name: &str) -> bool {
         name.get(..prefix.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
-    !starts(SERVER_HEADERS) && !starts(OWN_HEADERS)
+    // Without it, history that is retried would be answered.
+    let is_import = name.eq_ignore_ascii_case(HEADER_IMPORT);
+    is_import || !starts(SERVER_HEADERS) && !starts(OWN_HEADERS)
 }
 
 fn number<T: std::str::FromStr>(headers: &Headers, name: &str) -> Option<T> {

@@ -22,6 +22,26 @@ pub(super) async fn until_stored(
     headers: &HeaderMap,
     payload: &Bytes,
 ) -> Result<u64, NeverTaken> {
+    let warn = |retries: u32, reason: &str| {
+        if retries == 0 {
+            tracing::warn!(
+                subject,
+                reason,
+                "cannot publish now, trying on until it works"
+            );
+        }
+    };
+    telling(connection, subject, headers, payload, warn).await
+}
+
+/// The same, telling after each failed attempt how many came before it, and why it failed.
+pub(super) async fn telling(
+    connection: &Connection,
+    subject: &str,
+    headers: &HeaderMap,
+    payload: &Bytes,
+    tell: impl Fn(u32, &str),
+) -> Result<u64, NeverTaken> {
     let mut retries: u32 = 0;
     loop {
         connection.connected().await;
@@ -40,13 +60,7 @@ pub(super) async fn until_stored(
             | Outcome::NoBatch(reason)
             | Outcome::NotTheTail(reason) => return Err(NeverTaken(reason)),
         };
-        if retries == 0 {
-            tracing::warn!(
-                subject,
-                reason,
-                "cannot publish now, trying on until it works"
-            );
-        }
+        tell(retries, &reason);
         let delay = Duration::from_millis(5) * 2_u32.pow(retries.min(8));
         tokio::time::sleep(delay.min(RETRY_DELAY_MAX)).await;
         retries = retries.saturating_add(1);

@@ -45,6 +45,26 @@ pub struct EventsState {
     pub last_sequence: u64,
 }
 
+/// Which stream of events it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventsIdentity {
+    /// There is none.
+    Missing,
+    /// When it was created, to the nanosecond: one that was made anew, or that is elsewhere, differs.
+    Created(String),
+    /// The server does not answer now, and why.
+    Unknown(String),
+}
+
+/// Asks which stream of events there is.
+pub async fn events_identity(connection: &Connection) -> EventsIdentity {
+    match stream_info(connection, EVENTS).await {
+        Ok(info) => EventsIdentity::Created(info.created.unix_timestamp_nanos().to_string()),
+        Err(InfoError::Missing) => EventsIdentity::Missing,
+        Err(InfoError::Other(reason)) => EventsIdentity::Unknown(reason),
+    }
+}
+
 #[derive(serde::Deserialize)]
 struct InfoAnswer {
     ts: String,

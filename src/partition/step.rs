@@ -6,14 +6,14 @@ use super::sweep::Sweep;
 use crate::clock::Millis;
 use crate::decode::{Reason, Rejection};
 use crate::event::{Event, Facts, Incoming, Occasion, fingerprint};
-use crate::policy::Held;
 use crate::rules::RuleSet;
 use crate::state::{Applied, Customer, Spending, Want};
 use std::sync::Arc;
 
 impl Partition {
     /// Steps a batch in order: fires what was due before each event, applies the event, and decides.
-    /// `now` is the wall clock, against which only freshness is measured.
+    /// An imported event is applied and decides nothing. `now` is the wall clock, against which only
+    /// freshness is measured.
     pub fn step(&mut self, batch: &[Input], now: Millis, rules: &RuleSet) -> Output {
         self.book.open(rules, &self.customers);
         let mut output = Output::default();
@@ -55,7 +55,9 @@ impl Partition {
             None => {
                 let before = self.position;
                 self.arrive(input);
-                let (_, index) = self.apply(event, input.sequence, output)?;
+                // What was imported is past: it is known from now on, and nobody answers it.
+                let applied = self.apply(event, input.sequence, output);
+                let (_, index) = applied.filter(|_| !event.imported)?;
                 (index, before)
             }
         };
@@ -70,11 +72,6 @@ impl Partition {
     #[must_use]
     pub fn spending(&self) -> &Spending {
         &self.spending
-    }
-
-    /// Takes over what budgets had spent at a cut of the log.
-    pub fn restore_spending(&mut self, spending: Spending) {
-        self.spending = spending;
     }
 
     /// Steps one event without deciding: it was decided before, as the log says.
@@ -94,11 +91,7 @@ impl Partition {
     /// Takes an entry of the log.
     pub fn fold_logged(&mut self, logged: &Logged) {
         if let Logged::Quarantine(record) = logged {
-            let held = Held {
-                until: record.until,
-                times: record.times,
-            };
-            self.quarantine.restore(&record.rule, record.digest, held);
+            self.hold(record);
         }
         self.note(logged);
     }
@@ -151,6 +144,7 @@ impl Partition {
         sequence: u64,
         output: &mut Output,
     ) -> Option<(Arc<Customer>, usize)> {
+        self.write_before_change(&event.customer);
         let mut is_new = false;
         let (customer, applied) = self.customers.update(
             &event.customer,
@@ -196,7 +190,7 @@ impl Partition {
         // Published again, it changes nothing.
         if !self
             .broadcasts
-            .insert(fingerprint(&occasion.source, &occasion.id))
+            .note(fingerprint(&occasion.source, &occasion.id))
         {
             return;
         }

@@ -6,6 +6,7 @@
 //! decides. Then those who have something coming are served in that order. A crash in between loses
 //! nothing: what is in the log is not said again, and what it cost is spent.
 
+use super::OpenSweep;
 use super::Partition;
 use super::case::{Case, Origin};
 use super::output::{LogEntry, Output, Parked, Place, SweepKey, SweepRecord};
@@ -15,7 +16,7 @@ use crate::event::{Occasion, Value};
 use crate::partitioning::CustomerId;
 use crate::policy::{self, Demand};
 use crate::rules::{EventView, Moment, Rule, RuleSet, Standing, Subject};
-use crate::state::{Customer, Draw, Drawn, Want};
+use crate::state::{Customer, Draw, Drawn, Remembered, Want};
 use crate::terms::DAILY;
 use std::sync::Arc;
 
@@ -98,6 +99,21 @@ impl Sweep {
             proposals: Vec::new(),
             demands: Vec::new(),
         }
+    }
+
+    /// What a checkpoint keeps of it.
+    pub(super) fn open(&self) -> OpenSweep {
+        OpenSweep {
+            key: self.key.clone(),
+            occasion: Arc::new(Remembered::new(&self.occasion, self.sequence)),
+            at: self.at,
+        }
+    }
+
+    /// The same, begun anew.
+    pub(super) fn reopen(open: &OpenSweep) -> Self {
+        let (occasion, sequence) = (open.occasion.occasion(), open.occasion.sequence);
+        Self::new(open.key.clone(), occasion, sequence, open.at)
     }
 
     /// The rules it is for.
@@ -398,12 +414,11 @@ fn standing<'a>(
     customers: &'a Arc<crate::state::Customers>,
 ) -> Standing<'a> {
     let time = sweep.occasion.time;
-    let entries = customer.journal.entries();
     Standing {
         id,
         customer,
         customers,
         time,
-        index: entries.partition_point(|entry| entry.time <= time),
+        index: customer.journal.count_until(time),
     }
 }

@@ -166,13 +166,12 @@ impl Partition {
         let customers = self.customers.clone();
         let occasion = pending.trigger.occasion();
         let view = EventView::new(&occasion, Some(id));
-        let entries = customer.journal.entries();
         let standing = Standing {
             id,
             customer: &customer,
             customers: &customers,
             time: due,
-            index: entries.partition_point(|entry| entry.time <= due),
+            index: customer.journal.count_until(due),
         };
         let moment = rules.moment(Subject::View(&view), standing);
         let mut case = Case {

@@ -87,6 +87,21 @@ impl Quarantine {
         })
     }
 
+    /// All rules that were put here, in order, each with its text's digest.
+    #[must_use]
+    pub fn held(&self) -> Vec<(Arc<str>, u64, Held)> {
+        let meters = self.lock();
+        let held = meters.iter().filter(|(_, meter)| meter.times > 0);
+        let mut held: Vec<_> = held
+            .map(|(rule, meter)| {
+                let (until, times) = (meter.until, meter.times);
+                (rule.clone(), meter.digest, Held { until, times })
+            })
+            .collect();
+        held.sort_by(|a, b| a.0.cmp(&b.0));
+        held
+    }
+
     /// Takes over what the log says, unless more is known.
     pub fn restore(&self, rule: &Arc<str>, digest: u64, held: Held) {
         let mut meters = self.lock();

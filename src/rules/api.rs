@@ -7,8 +7,8 @@ use super::record::{Fields, Record, decimal, error, text};
 use crate::clock::Millis;
 use crate::event::{Direction, Field, FieldKind, Schema};
 use crate::state::{
-    Attribute, Customer, Customers, Distinct, Entry, EntryPhase, Filter, FilterField, FilterValue,
-    KeptValue, Name, View, Window,
+    Attribute, Customer, Customers, Distinct, EntryPhase, EntryRef, Filter, FilterField,
+    FilterValue, KeptValue, Name, View, Window,
 };
 use rhai::{Dynamic, Engine, EvalAltResult, Map};
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -63,7 +63,7 @@ impl CustomerView {
     }
 
     fn word(&self, name: Name) -> Dynamic {
-        text(&self.0.customers.names().word(name))
+        text(self.0.customers.names().text(name))
     }
 
     fn window(&self, length: &str) -> Answer<Window> {
@@ -223,7 +223,8 @@ impl CustomerView {
         Ok(self.view().since(kind, &self.filter(kind, filter)?))
     }
 
-    fn entry_record(&self, kind: &str, entry: &Entry) -> Record {
+    fn entry_record(&self, kind: &str, entry: EntryRef<'_>) -> Record {
+        let shape = self.0.customers.names().shape(entry.shape());
         let word = |name: Option<Name>| name.map_or(Dynamic::UNIT, |name| self.word(name));
         let mut fields = Fields::new();
         let mut put =
@@ -232,24 +233,24 @@ impl CustomerView {
                 None => fields.push((name.into(), value)),
             };
         put("type", text(kind));
-        put("time", entry.time.div_euclid(1000).into());
-        put("amount", Dynamic::from_decimal(entry.amount.to_decimal()));
-        put("category", word(entry.category));
-        put("merchant", word(entry.merchant()));
-        put("counterparty", word(entry.counterparty()));
-        put("channel", word(entry.channel));
+        put("time", entry.time().div_euclid(1000).into());
+        put("amount", Dynamic::from_decimal(entry.amount().to_decimal()));
+        put("category", word(shape.category));
+        put("merchant", word(shape.merchant()));
+        put("counterparty", word(shape.counterparty()));
+        put("channel", word(shape.channel));
         for name in ["stage", "tender", "partner", "direction", "purpose"] {
             put(name, Dynamic::UNIT);
         }
-        match entry.phase {
+        match shape.phase {
             EntryPhase::Checkout(stage, partner) => {
                 put("stage", text(stage.word()));
-                put("tender", word(entry.means));
+                put("tender", word(shape.means));
                 put("partner", partner.into());
             }
             EntryPhase::Movement(direction) => {
                 put("direction", text(direction.word()));
-                put("purpose", word(entry.means));
+                put("purpose", word(shape.means));
             }
             EntryPhase::AtMerchant | EntryPhase::Other => {}
         }
@@ -261,9 +262,8 @@ impl CustomerView {
             .flat_map(|t| &t.fields)
             .filter(|f| f.keep)
         {
-            let kept = entry.kept.iter().flat_map(|kept| kept.iter());
             let known = self.find(&field.name);
-            if let Some((_, value)) = kept.clone().find(|(name, _)| Some(*name) == known) {
+            if let Some((_, value)) = entry.kept().iter().find(|(name, _)| Some(*name) == known) {
                 put(
                     &field.name,
                     match value {

@@ -1,5 +1,6 @@
 //! What we said to a customer: what cooldowns, caps and `offers()` count.
 
+use super::list::ThinList;
 use super::names::Name;
 use crate::clock::Millis;
 use crate::event::OutcomeKind;
@@ -81,13 +82,34 @@ impl Outcomes {
     fn add(&mut self, outcome: OutcomeKind) {
         self.0 |= 1 << outcome as u8;
     }
+
+    pub(super) const fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Reads [`Outcomes::bits`]; `None` if one of them is no outcome's.
+    pub(super) fn from_bits(bits: u8) -> Option<Self> {
+        (u32::from(bits) >> OutcomeKind::WORDS.len() == 0).then_some(Self(bits))
+    }
+
+    /// The words of those that came back, in the order of [`OutcomeKind::WORDS`].
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        let words = OutcomeKind::WORDS.iter().copied();
+        words.filter(move |word| OutcomeKind::from_word(word).is_some_and(|o| self.has(o)))
+    }
 }
 
 /// A customer's contacts, in the order of policy time.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Contacts(Vec<Contact>);
+pub struct Contacts(ThinList<Contact>);
 
 impl Contacts {
+    /// Takes contacts in the order of policy time; `None` if they are not.
+    pub(super) fn from_ordered(contacts: Vec<Contact>) -> Option<Self> {
+        let in_order = contacts.is_sorted_by_key(|contact| contact.at);
+        in_order.then(|| Self(contacts.into()))
+    }
+
     /// All of them, oldest first.
     #[must_use]
     pub fn all(&self) -> &[Contact] {
@@ -105,7 +127,7 @@ impl Contacts {
     /// Drops those whose policy time is before `oldest`.
     pub fn trim(&mut self, oldest: Millis) {
         let drop = self.0.partition_point(|c| c.at < oldest);
-        self.0.drain(..drop);
+        self.0.drop_first(drop);
     }
 
     pub(super) fn note(&mut self, action: &str, outcome: OutcomeKind) {

@@ -74,6 +74,16 @@ impl Customers {
         (entry.clone(), changed)
     }
 
+    /// Puts in a customer as a checkpoint has them.
+    pub fn insert(&self, id: CustomerId, customer: Customer) {
+        self.map.insert(id, Arc::new(customer));
+    }
+
+    /// Forgets a customer.
+    pub fn remove(&self, id: &CustomerId) {
+        self.map.remove(id);
+    }
+
     /// Forgets every customer for whom `keep` is false, as when a partition is given up.
     pub fn retain(&self, mut keep: impl FnMut(&CustomerId) -> bool) {
         self.map.retain(|id, _| keep(id));

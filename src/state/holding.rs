@@ -108,6 +108,18 @@ impl Account {
         }
     }
 
+    pub(super) fn add_all(&mut self, partition: u16, total: Money, days: &BTreeMap<Date, Money>) {
+        let holding = self.holding_mut(partition);
+        holding.total.used = holding.total.used.saturating_add(total);
+        for (day, amount) in days {
+            let today = holding.days.entry(*day).or_default();
+            today.used = today.used.saturating_add(*amount);
+        }
+        while holding.days.len() > DAYS_KEPT {
+            holding.days.pop_first();
+        }
+    }
+
     /// What more a partition must be granted to draw this: in all, and on that day.
     pub(super) fn lacking(&self, partition: u16, day: Date, cost: Money) -> (Money, Money) {
         let Some(holding) = self.holding(partition) else {

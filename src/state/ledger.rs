@@ -5,6 +5,7 @@
 //! draws only what it was [granted](super::grants) before.
 
 use super::holding::{Account, Holding, Known};
+use super::spending::Spending;
 use crate::money::Money;
 use crate::terms::Budget;
 use jiff::civil::Date;
@@ -136,6 +137,13 @@ impl Ledger {
     /// Notes what was paid before.
     pub fn add(&self, partition: u16, draw: &Draw) {
         account(&mut self.lock(), draw).add(partition, draw.day, draw.cost);
+    }
+
+    /// Notes what a partition had spent before.
+    pub fn add_all(&self, partition: u16, spending: &Spending) {
+        for (key, total, days) in spending.iter() {
+            self.change(key, |account| account.add_all(partition, total, days));
+        }
     }
 
     /// Takes back what was drawn and then not said.

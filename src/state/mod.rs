@@ -1,20 +1,30 @@
 //! What the engine knows, in memory. Of each customer: profile, balances, contacts, what waits, and the
 //! journal over which every window is a query. Of each rule: what its budget has spent.
+//!
+//! There may be ten million customers, so what they share (words, shapes of journal entries) is kept once
+//! under a number, and what a customer does not have takes no room. [`CustomerEncoder`] and
+//! [`CustomerDecoder`] turn customers into bytes and back, [`export`] into JSON for people.
 
+mod codec;
 mod contacts;
 mod customer;
 mod customers;
+pub mod export;
 mod grants;
 mod holding;
 mod journal;
 mod ledger;
+mod list;
 mod names;
 mod pending;
 mod planning;
 mod profile;
+mod shape;
 mod spending;
+mod table;
 mod window;
 
+pub use codec::{CODEC_VERSION, CodecError, CustomerDecoder, CustomerEncoder};
 pub use contacts::{Contact, Contacts, DecisionId, Outcomes};
 pub use customer::{Applied, Customer, JournalLimits};
 pub use customers::Customers;
@@ -22,10 +32,12 @@ pub use grants::{
     Answer, Claim, ClaimKind, Entry as GrantsEntry, Epochs, Grant, Plan, Record as GrantRecord,
     Sight, Terms as GrantTerms,
 };
-pub use journal::{Entry, EntryPhase, Journal, KeptValue};
+pub use journal::{Entries, Entry, EntryRef, Journal, KeptValue};
 pub use ledger::{AccountKey, Draw, Drawn, Ledger, Limits, Want};
+pub use list::ThinList;
 pub use names::{Name, Names};
 pub use pending::{Pending, Remembered, Wait};
 pub use profile::{Attribute, Profile};
+pub use shape::{EntryPhase, Shape, ShapeId};
 pub use spending::{Spending, SpentAccount};
 pub use window::{Distinct, Filter, FilterField, FilterValue, View, Window};

@@ -20,6 +20,9 @@ pub enum Wait {
 }
 
 impl Wait {
+    /// All of them. A checkpoint refers to them by their places.
+    pub(super) const ALL: [Self; 3] = [Self::Delay, Self::Step, Self::QuietHours];
+
     /// The word in the log.
     #[must_use]
     pub const fn word(self) -> &'static str {
@@ -33,9 +36,7 @@ impl Wait {
     /// The value of a word.
     #[must_use]
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Delay, Self::Step, Self::QuietHours]
-            .into_iter()
-            .find(|wait| wait.word() == word)
+        Self::ALL.into_iter().find(|wait| wait.word() == word)
     }
 }
 
@@ -57,7 +58,7 @@ pub struct Remembered {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traceparent: Option<Box<str>>,
     /// Its data as JSON in which decimals keep their point.
-    data: Box<str>,
+    pub(super) data: Box<str>,
 }
 
 impl Remembered {

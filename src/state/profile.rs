@@ -1,5 +1,6 @@
 //! Who a customer is. Per item, the last writer by event time wins.
 
+use super::list::List;
 use super::names::{Name, Names};
 use crate::clock::Millis;
 use crate::event::{ProfileChange, Value};
@@ -19,25 +20,32 @@ pub enum Attribute {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Dated<T> {
-    name: Name,
-    time: Millis,
-    value: T,
+pub(super) struct Dated<T> {
+    pub(super) name: Name,
+    /// Event time of the value.
+    pub(super) time: Millis,
+    pub(super) value: T,
 }
 
-/// Attributes, segments, consents, reachability, time zone and locale.
+/// Attributes, segments, consents, reachability, time zone and locale. Most customers may have none of
+/// it, and then it takes eight bytes.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Profile {
-    attributes: Vec<Dated<Option<Attribute>>>,
-    segments: Vec<Dated<bool>>,
-    consents: Vec<Dated<bool>>,
-    reachable: Vec<Dated<bool>>,
-    time_zone: Option<(Millis, Name)>,
-    locale: Option<(Millis, Name)>,
+pub struct Profile(Option<Box<Items>>);
+
+/// What is known of a customer who told, or of whom somebody told.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Items {
+    /// `None` for one that was set to null, so that nothing older sets it again.
+    pub(super) attributes: List<Dated<Option<Attribute>>>,
+    pub(super) segments: List<Dated<bool>>,
+    pub(super) consents: List<Dated<bool>>,
+    pub(super) reachable: List<Dated<bool>>,
+    pub(super) time_zone: Option<(Millis, Name)>,
+    pub(super) locale: Option<(Millis, Name)>,
 }
 
 /// Sets `name` unless something newer is there. At the same time, the later arrival wins.
-fn put<T>(items: &mut Vec<Dated<T>>, name: Name, time: Millis, value: T) {
+fn put<T>(items: &mut List<Dated<T>>, name: Name, time: Millis, value: T) {
     match items.iter_mut().find(|item| item.name == name) {
         Some(item) if item.time > time => {}
         Some(item) => *item = Dated { name, time, value },
@@ -52,8 +60,8 @@ fn get<T>(items: &[Dated<T>], name: Name) -> Option<&T> {
         .map(|item| &item.value)
 }
 
-impl Profile {
-    pub(super) fn apply(&mut self, change: &ProfileChange, time: Millis, names: &Names) {
+impl Items {
+    fn apply(&mut self, change: &ProfileChange, time: Millis, names: &Names) {
         for (name, value) in &change.attributes {
             let value = match value {
                 Value::Bool(b) => Some(Attribute::Bool(*b)),
@@ -84,62 +92,88 @@ impl Profile {
             }
         }
     }
+}
+
+impl Profile {
+    pub(super) fn apply(&mut self, change: &ProfileChange, time: Millis, names: &Names) {
+        if *change != ProfileChange::default() {
+            let items = self.0.get_or_insert_default();
+            items.apply(change, time, names);
+        }
+    }
+
+    /// Everything with its times; `None` if nothing is known.
+    pub(super) fn items(&self) -> Option<&Items> {
+        self.0.as_deref()
+    }
+
+    /// The profile of what [`Profile::items`] told.
+    pub(super) fn of(items: Items) -> Self {
+        Self(Some(Box::new(items)))
+    }
 
     /// An attribute's value.
     #[must_use]
     pub fn attribute(&self, name: Name) -> Option<&Attribute> {
-        get(&self.attributes, name).and_then(Option::as_ref)
+        get(&self.items()?.attributes, name)?.as_ref()
     }
 
     /// Whether the customer is in a segment.
     #[must_use]
     pub fn in_segment(&self, name: Name) -> bool {
-        get(&self.segments, name) == Some(&true)
+        self.items().and_then(|items| get(&items.segments, name)) == Some(&true)
     }
 
     /// What the customer said about a channel; `None` if nothing.
     #[must_use]
     pub fn consents(&self, channel: Name) -> Option<bool> {
-        get(&self.consents, channel).copied()
+        get(&self.items()?.consents, channel).copied()
     }
 
     /// Whether a channel reaches the customer; `None` if unknown.
     #[must_use]
     pub fn reachable(&self, channel: Name) -> Option<bool> {
-        get(&self.reachable, channel).copied()
+        get(&self.items()?.reachable, channel).copied()
     }
 
     /// The IANA time zone.
     #[must_use]
     pub fn time_zone(&self) -> Option<Name> {
-        self.time_zone.map(|(_, name)| name)
+        self.items()?.time_zone.map(|(_, name)| name)
     }
 
     /// The locale.
     #[must_use]
     pub fn locale(&self) -> Option<Name> {
-        self.locale.map(|(_, name)| name)
+        self.items()?.locale.map(|(_, name)| name)
     }
 
     /// All attributes that have a value.
     pub fn attributes(&self) -> impl Iterator<Item = (Name, &Attribute)> {
-        self.attributes
-            .iter()
+        let items = self.items().into_iter();
+        items
+            .flat_map(|items| items.attributes.iter())
             .filter_map(|item| item.value.as_ref().map(|value| (item.name, value)))
     }
 
     /// All segments the customer is in.
     pub fn segments(&self) -> impl Iterator<Item = Name> {
-        self.segments.iter().filter(|s| s.value).map(|s| s.name)
+        let items = self.items().into_iter();
+        let segments = items.flat_map(|items| items.segments.iter());
+        segments.filter(|s| s.value).map(|s| s.name)
     }
 
     /// What was said about each channel.
     pub fn all_consents(&self) -> impl Iterator<Item = (Name, bool)> {
-        self.consents.iter().map(|c| (c.name, c.value))
+        let items = self.items().into_iter();
+        let consents = items.flat_map(|items| items.consents.iter());
+        consents.map(|c| (c.name, c.value))
     }
 
     /// Which channels are known to reach the customer or not.
     pub fn all_reachable(&self) -> impl Iterator<Item = (Name, bool)> {
-        self.reachable.iter().map(|c| (c.name, c.value))
+        let items = self.items().into_iter();
+        let reachable = items.flat_map(|items| items.reachable.iter());
+        reachable.map(|c| (c.name, c.value))
     }
 }

@@ -56,24 +56,25 @@ impl Spending {
         accounts
     }
 
-    /// Takes what [`Spending::accounts`] gave out; `None` if a day is none.
+    /// Takes what [`Spending::accounts`] gave out.
     #[must_use]
-    pub fn restore(accounts: &[SpentAccount]) -> Option<Self> {
+    pub fn of(accounts: &[SpentAccount]) -> Self {
         let one = |account: &SpentAccount| {
-            let days: Option<BTreeMap<Date, Money>> = (account.days.iter())
-                .map(|(day, amount)| {
-                    Some((day.parse().ok()?, Money::from_ten_thousandths(*amount)))
-                })
-                .collect();
+            let day = |(day, amount): &(String, i64)| {
+                // A checkpoint is whole or is not used, so every day is one.
+                Some((day.parse().ok()?, Money::from_ten_thousandths(*amount)))
+            };
             let key = (
                 account.rule.as_str().into(),
                 account.account.as_deref().map(Into::into),
             );
-            let total = Money::from_ten_thousandths(account.total);
-            let days = days?;
-            Some((key, Spent { total, days }))
+            let spent = Spent {
+                total: Money::from_ten_thousandths(account.total),
+                days: account.days.iter().filter_map(day).collect(),
+            };
+            (key, spent)
         };
-        accounts.iter().map(one).collect::<Option<_>>().map(Self)
+        Self(accounts.iter().map(one).collect())
     }
 
     /// What was spent from each account: in all, and by day.
@@ -117,6 +118,6 @@ mod tests {
             (accounts[0].total, accounts[0].days.len()),
             (200, DAYS_KEPT)
         );
-        assert_eq!(Spending::restore(&accounts), Some(spending));
+        assert_eq!(Spending::of(&accounts), spending);
     }
 }

@@ -1,8 +1,9 @@
 //! Windows: queries over the journal, exact at both edges.
 
 use super::customer::Customer;
-use super::journal::{Entry, EntryPhase, KeptValue};
+use super::journal::{Entries, EntryRef, KeptValue};
 use super::names::{Name, Names};
+use super::shape::{EntryPhase, Shape};
 use crate::clock::{DAY, HOUR, MINUTE, Millis, SECOND};
 use crate::event::{Direction, Stage};
 use crate::money::Money;
@@ -71,12 +72,12 @@ pub enum Distinct {
 }
 
 impl Distinct {
-    fn of(self, entry: &Entry) -> Option<Name> {
+    fn of(self, shape: &Shape) -> Option<Name> {
         match self {
-            Self::Merchant => entry.merchant(),
-            Self::Category => entry.category,
-            Self::Counterparty => entry.counterparty(),
-            Self::Channel => entry.channel,
+            Self::Merchant => shape.merchant(),
+            Self::Category => shape.category,
+            Self::Counterparty => shape.counterparty(),
+            Self::Channel => shape.channel,
         }
     }
 }
@@ -125,31 +126,36 @@ pub enum FilterValue {
 pub type Filter = Vec<(FilterField, FilterValue)>;
 
 /// The value that an entry has for a field.
-fn field_value(entry: &Entry, field: FilterField, names: &Names) -> Option<FilterValue> {
+fn field_value(
+    entry: EntryRef<'_>,
+    shape: &Shape,
+    field: FilterField,
+    names: &Names,
+) -> Option<FilterValue> {
     let text = |name: Option<Name>| name.map(FilterValue::Text);
     let word = |word: &str| names.find(word).map(FilterValue::Text);
-    match (field, entry.phase) {
-        (FilterField::Amount, _) => Some(FilterValue::Number(entry.amount.to_decimal())),
-        (FilterField::Category, _) => text(entry.category),
-        (FilterField::Merchant, _) => text(entry.merchant()),
-        (FilterField::Counterparty, _) => text(entry.counterparty()),
-        (FilterField::Channel, _) => text(entry.channel),
+    match (field, shape.phase) {
+        (FilterField::Amount, _) => Some(FilterValue::Number(entry.amount().to_decimal())),
+        (FilterField::Category, _) => text(shape.category),
+        (FilterField::Merchant, _) => text(shape.merchant()),
+        (FilterField::Counterparty, _) => text(shape.counterparty()),
+        (FilterField::Channel, _) => text(shape.channel),
         (FilterField::Stage, EntryPhase::Checkout(stage, _)) => word(stage.word()),
         (FilterField::Partner, EntryPhase::Checkout(_, partner)) => {
             Some(FilterValue::Bool(partner))
         }
-        (FilterField::Tender, EntryPhase::Checkout(..)) => text(entry.means),
+        (FilterField::Tender, EntryPhase::Checkout(..)) => text(shape.means),
         (FilterField::Direction, EntryPhase::Movement(direction)) => word(direction.word()),
-        (FilterField::Purpose, EntryPhase::Movement(_)) => text(entry.means),
-        (FilterField::Kept(name), _) => entry.kept.as_ref().and_then(|kept| {
-            kept.iter()
+        (FilterField::Purpose, EntryPhase::Movement(_)) => text(shape.means),
+        (FilterField::Kept(name), _) => {
+            (entry.kept().iter())
                 .find(|(n, _)| *n == name)
                 .map(|(_, value)| match value {
                     KeptValue::Bool(b) => FilterValue::Bool(*b),
                     KeptValue::Number(n) => FilterValue::Number(*n),
                     KeptValue::Text(t) => FilterValue::Text(*t),
                 })
-        }),
+        }
         _ => None,
     }
 }
@@ -170,7 +176,7 @@ pub struct View<'a> {
 impl<'a> View<'a> {
     /// The entries of a window.
     #[must_use]
-    pub fn entries(&self, window: Window) -> &'a [Entry] {
+    pub fn entries(&self, window: Window) -> Entries<'a> {
         self.customer
             .journal
             .range(self.time.saturating_sub(window.millis()), self.time)
@@ -185,16 +191,24 @@ impl<'a> View<'a> {
             .is_some_and(|edge| edge > self.time.saturating_sub(window.millis()))
     }
 
+    /// The entries of a window with their shapes.
+    fn shaped(&self, window: Window) -> impl Iterator<Item = (EntryRef<'a>, &'a Shape)> + use<'a> {
+        let names = self.names;
+        let entries = self.entries(window).iter();
+        entries.map(move |entry| (entry, names.shape(entry.shape())))
+    }
+
     fn checkouts(
         &self,
         category: Option<&str>,
         window: Window,
-    ) -> impl Iterator<Item = (Stage, &'a Entry)> + use<'a> {
+    ) -> impl Iterator<Item = (Stage, EntryRef<'a>, &'a Shape)> + use<'a> {
         let category = category.map(|word| self.names.find(word));
-        self.entries(window)
-            .iter()
-            .filter_map(move |entry| match entry.phase {
-                EntryPhase::Checkout(stage, _) if matches(category, entry) => Some((stage, entry)),
+        self.shaped(window)
+            .filter_map(move |(entry, shape)| match shape.phase {
+                EntryPhase::Checkout(stage, _) if matches(category, shape) => {
+                    Some((stage, entry, shape))
+                }
                 _ => None,
             })
     }
@@ -205,15 +219,17 @@ impl<'a> View<'a> {
         window: Window,
     ) -> impl Iterator<Item = Money> + use<'a> {
         self.checkouts(category, window)
-            .filter(|(stage, _)| *stage == Stage::Paid)
-            .map(|(_, entry)| entry.amount)
+            .filter(|(stage, ..)| *stage == Stage::Paid)
+            .map(|(_, entry, _)| entry.amount())
     }
 
     /// Paid checkouts less refunds.
     #[must_use]
     pub fn spend(&self, category: Option<&str>, window: Window) -> Money {
         self.checkouts(category, window)
-            .fold(Money::ZERO, |sum, (_, entry)| spent(sum, entry))
+            .fold(Money::ZERO, |sum, (stage, entry, _)| {
+                spent(sum, stage, entry)
+            })
     }
 
     /// Average amount of paid checkouts; zero if there are none.
@@ -239,10 +255,9 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn flow(&self, direction: Direction, category: Option<&str>, window: Window) -> Money {
         let category = category.map(|word| self.names.find(word));
-        self.entries(window)
-            .iter()
-            .filter(|e| e.phase == EntryPhase::Movement(direction) && matches(category, e))
-            .fold(Money::ZERO, |sum, e| sum.saturating_add(e.amount))
+        self.shaped(window)
+            .filter(|(_, s)| s.phase == EntryPhase::Movement(direction) && matches(category, s))
+            .fold(Money::ZERO, |sum, (e, _)| sum.saturating_add(e.amount()))
     }
 
     /// Money in less money out.
@@ -256,9 +271,8 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn count(&self, kind: &str, window: Window, filter: &Filter) -> usize {
         let kind = self.names.find(kind);
-        self.entries(window)
-            .iter()
-            .filter(|e| Some(e.kind) == kind && self.fits(e, filter))
+        self.shaped(window)
+            .filter(|(e, s)| Some(s.kind) == kind && self.fits(*e, s, filter))
             .count()
     }
 
@@ -266,9 +280,8 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn distinct(&self, what: Distinct, window: Window) -> usize {
         let mut seen: Vec<Name> = self
-            .entries(window)
-            .iter()
-            .filter_map(|entry| what.of(entry))
+            .shaped(window)
+            .filter_map(|(_, shape)| what.of(shape))
             .collect();
         seen.sort_unstable();
         seen.dedup();
@@ -277,12 +290,13 @@ impl<'a> View<'a> {
 
     /// The latest event of a type before the trigger that matches a filter.
     #[must_use]
-    pub fn last(&self, kind: &str, filter: &Filter) -> Option<&'a Entry> {
+    pub fn last(&self, kind: &str, filter: &Filter) -> Option<EntryRef<'a>> {
         let kind = self.names.find(kind)?;
-        self.customer.journal.entries()[..self.index]
-            .iter()
-            .rev()
-            .find(|e| e.kind == kind && self.fits(e, filter))
+        let before = self.customer.journal.entries().first(self.index);
+        before.iter().rev().find(|e| {
+            let shape = self.names.shape(e.shape());
+            shape.kind == kind && self.fits(*e, shape, filter)
+        })
     }
 
     /// Whole seconds since [`View::last`], or since the customer was first seen.
@@ -290,7 +304,7 @@ impl<'a> View<'a> {
     pub fn since(&self, kind: &str, filter: &Filter) -> i64 {
         let then = self
             .last(kind, filter)
-            .map_or(self.customer.first_seen, |entry| entry.time);
+            .map_or(self.customer.first_seen, EntryRef::time);
         (self.time - then).max(0) / SECOND
     }
 
@@ -309,10 +323,10 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn preference(&self, window: Window) -> Option<std::sync::Arc<str>> {
         let mut sums: BTreeMap<Name, Money> = BTreeMap::new();
-        for (_, entry) in self.checkouts(None, window) {
-            if let Some(category) = entry.category {
+        for (stage, entry, shape) in self.checkouts(None, window) {
+            if let Some(category) = shape.category {
                 let sum = sums.entry(category).or_default();
-                *sum = spent(*sum, entry);
+                *sum = spent(*sum, stage, entry);
             }
         }
         sums.into_iter()
@@ -322,26 +336,26 @@ impl<'a> View<'a> {
             .map(|(_, word)| word)
     }
 
-    fn fits(&self, entry: &Entry, filter: &Filter) -> bool {
+    fn fits(&self, entry: EntryRef<'_>, shape: &Shape, filter: &Filter) -> bool {
         filter
             .iter()
-            .all(|(field, wanted)| field_value(entry, *field, self.names) == Some(*wanted))
+            .all(|(field, wanted)| field_value(entry, shape, *field, self.names) == Some(*wanted))
     }
 }
 
-fn matches(category: Option<Option<Name>>, entry: &Entry) -> bool {
+fn matches(category: Option<Option<Name>>, shape: &Shape) -> bool {
     match category {
         None => true,
         Some(None) => false,
-        Some(wanted) => entry.category == wanted,
+        Some(wanted) => shape.category == wanted,
     }
 }
 
-fn spent(sum: Money, entry: &Entry) -> Money {
-    match entry.phase {
-        EntryPhase::Checkout(Stage::Paid, _) => sum.saturating_add(entry.amount),
-        EntryPhase::Checkout(Stage::Refunded, _) => sum.saturating_sub(entry.amount),
-        _ => sum,
+fn spent(sum: Money, stage: Stage, entry: EntryRef<'_>) -> Money {
+    match stage {
+        Stage::Paid => sum.saturating_add(entry.amount()),
+        Stage::Refunded => sum.saturating_sub(entry.amount()),
+        Stage::Started | Stage::Abandoned => sum,
     }
 }
 

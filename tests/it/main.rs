@@ -7,6 +7,7 @@
 )]
 
 mod budgets;
+mod checkpoints;
 mod checks;
 mod crash;
 mod decide;
@@ -16,6 +17,7 @@ mod examples;
 mod gate;
 mod grants;
 mod hostile_rules;
+mod import;
 mod kit;
 mod later;
 mod malformed;
@@ -27,6 +29,7 @@ mod reload;
 mod rule_tests;
 mod sandbox;
 mod scenes;
+mod state;
 mod tidy;
 mod tutorial;
 mod waiting;

@@ -585,13 +585,13 @@ fn check(customers: &Customers, customer: &Customer, model: &Model, index: usize
             .find(|h| h.kind() == asked.kind && (asked.fits)(h));
         let found = view.last(asked.kind, &asked.filter);
         assert_eq!(
-            found.map(|e| e.time - BASE),
+            found.map(|e| e.time() - BASE),
             last.map(|h| h.at),
             "{}",
             asked.kind
         );
         assert_eq!(
-            found.map(|e| units(e.amount)),
+            found.map(|e| units(e.amount())),
             last.map(|h| if h.what == What::Login {
                 0
             } else {

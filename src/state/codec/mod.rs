@@ -1,0 +1,91 @@
+//! A customer as bytes, for checkpoints: independent of the numbers that words and shapes happen to have
+//! in memory, and of how state is laid out there.
+//!
+//! A stream is a sequence of records. Integers are varints (LEB128) unless said otherwise; fixed ones are
+//! little-endian; a text is its length and its UTF-8 bytes; a word or shape is referred to by the count of
+//! those defined before it.
+//!
+//! | record | after its first byte |
+//! |---|---|
+//! | 1: a word | text |
+//! | 2: a shape | word of the type; category, party, channel and means, each 0 or its word plus one; phase (a byte) |
+//! | 3: a customer | length of the rest; then what [`encode`] writes, in its order |
+//!
+//! A journal entry is 24 bytes as in memory (see `journal.rs`), with the stream's number of its shape.
+
+mod bytes;
+mod decode;
+mod encode;
+
+pub use decode::CustomerDecoder;
+pub use encode::CustomerEncoder;
+
+use super::shape::EntryPhase;
+use crate::event::{Direction, Stage};
+
+/// Version of the bytes; written by the checkpoint file's header.
+pub const CODEC_VERSION: u16 = 1;
+
+/// Why bytes are not what the encoder wrote.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("read customers: record {record}, counted from 0, is damaged: {what}")]
+pub struct CodecError {
+    /// The record's place in the stream.
+    pub record: u64,
+    /// What is wrong with it.
+    pub what: &'static str,
+}
+
+const WORD: u8 = 1;
+const SHAPE: u8 = 2;
+const CUSTOMER: u8 = 3;
+
+/// Bits that say which parts of a customer follow.
+mod part {
+    pub(super) const TRIMMED: u8 = 1;
+    pub(super) const ROWS: u8 = 2;
+    pub(super) const PROFILE: u8 = 4;
+    pub(super) const ACCOUNTS: u8 = 8;
+    pub(super) const CONTACTS: u8 = 16;
+    pub(super) const PENDING: u8 = 32;
+    pub(super) const ALL: u8 = 63;
+}
+
+/// Bits of a contact.
+mod contact {
+    pub(super) const HOLDOUT: u8 = 1;
+    pub(super) const CONVERTED: u8 = 2;
+    /// Its journey began with another decision.
+    pub(super) const LATER: u8 = 4;
+    pub(super) const CODE: u8 = 8;
+    pub(super) const VALUE: u8 = 16;
+    pub(super) const COST: u8 = 32;
+    pub(super) const ALL: u8 = 63;
+}
+
+/// First bytes of attributes and of kept values.
+mod value {
+    pub(super) const NULL: u8 = 0;
+    pub(super) const FALSE: u8 = 1;
+    pub(super) const TRUE: u8 = 2;
+    pub(super) const INT: u8 = 3;
+    pub(super) const DECIMAL: u8 = 4;
+    pub(super) const TEXT: u8 = 5;
+    pub(super) const WORD: u8 = 6;
+}
+
+/// Every phase, at the place of its byte.
+const PHASES: [EntryPhase; 12] = [
+    EntryPhase::Other,
+    EntryPhase::AtMerchant,
+    EntryPhase::Movement(Direction::In),
+    EntryPhase::Movement(Direction::Out),
+    EntryPhase::Checkout(Stage::Started, false),
+    EntryPhase::Checkout(Stage::Started, true),
+    EntryPhase::Checkout(Stage::Paid, false),
+    EntryPhase::Checkout(Stage::Paid, true),
+    EntryPhase::Checkout(Stage::Abandoned, false),
+    EntryPhase::Checkout(Stage::Abandoned, true),
+    EntryPhase::Checkout(Stage::Refunded, false),
+    EntryPhase::Checkout(Stage::Refunded, true),
+];
