@@ -16,7 +16,7 @@ use crate::kit::Random;
 const PARTITIONS: u16 = 8;
 /// Orders of steps that are tried, if the variable does not say how many.
 const SEEDS: u64 = 400;
-const SEEDS_VARIABLE: &str = "ONSCENE_GRANTS_SEEDS";
+const SEEDS_VARIABLE: &str = "TEST_GRANTS_SEEDS";
 
 fn money(units: i64) -> Money {
     Money::from_ten_thousandths(units)
