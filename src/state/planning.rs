@@ -46,6 +46,12 @@ impl Planned {
         self.granted = self.granted.saturating_sub(self.unused());
     }
 
+    /// Also what somebody waits for: it was granted under limits that hold no more.
+    fn cut(&mut self) {
+        self.reserved = Money::ZERO;
+        self.release();
+    }
+
     fn take(&mut self, more: Money, cost: Money, is_drawn: bool) {
         self.granted = self.granted.saturating_add(more);
         self.reserved = self.reserved.saturating_add(cost);
@@ -197,7 +203,7 @@ impl<'a> Planning<'a> {
     pub(super) fn trim(&mut self) {
         let Limits { total, daily } = self.terms.limits;
         if total.is_some_and(|limit| self.granted() > limit) {
-            self.own.values_mut().for_each(|sums| sums.total.release());
+            self.own.values_mut().for_each(|sums| sums.total.cut());
         }
         let days: BTreeSet<Date> = self
             .own
@@ -208,7 +214,7 @@ impl<'a> Planning<'a> {
             if daily.is_some_and(|limit| self.granted_on(day) > limit) {
                 let own = self.own.values_mut();
                 own.filter_map(|sums| sums.days.get_mut(&day))
-                    .for_each(Planned::release);
+                    .for_each(Planned::cut);
             }
         }
     }
@@ -322,7 +328,9 @@ impl<'a> Planning<'a> {
         for (partition, sums) in &self.own {
             let holding = account.holding_mut(*partition);
             let lower = |held: &mut Amounts, planned: Planned| {
-                held.granted = held.granted.min(planned.granted);
+                // What is drawn with the grant is not to be drawn by anybody before.
+                let left = planned.granted.saturating_sub(planned.drawn);
+                held.granted = held.granted.min(left);
             };
             lower(&mut holding.total, sums.total);
             for (day, held) in &mut holding.days {
