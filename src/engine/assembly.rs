@@ -9,9 +9,9 @@ use super::watermark;
 use super::worker::{Shared, Worker};
 use crate::clock::{Clock, Millis, format_rfc3339};
 use crate::decode::Decoder;
-use crate::durable::{OwnerRecord, Recovery};
+use crate::durable::{LogItem, OwnerRecord, Recovery};
 use crate::health::Health;
-use crate::nats::{Chain, LogStore};
+use crate::nats::{Chain, ChainState, LogMessage, LogStore};
 use crate::partition::Partition;
 use crate::policy::{Held, Quarantine};
 use crate::registry::RuleRegistry;
@@ -19,7 +19,7 @@ use crate::state::{Customers, Draw, JournalLimits, Ledger};
 use crate::telemetry::Metrics;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -147,8 +147,11 @@ async fn take_over<B: Broker>(
     let partitions = parts.owns.iter().map(|partition| {
         let (partition, record) = (*partition, record.clone());
         async move {
-            let taken = Chain::take_over(broker.log(), partition, &parts.owner, record).await?;
-            let (chain, epoch) = taken;
+            let state = watch::Sender::new(ChainState::Flowing);
+            parts.health.watch_chain(partition, state.subscribe());
+            let (log, owner) = (broker.log(), &parts.owner);
+            let taken = Chain::take_over_telling(log, partition, owner, record, state);
+            let (chain, epoch) = taken.await?;
             let new = parts.new_partition(partition, quarantine);
             let restored = match &parts.checkpoints {
                 Some(checkpoints) => {
@@ -163,10 +166,7 @@ async fn take_over<B: Broker>(
                 .map_or((0, 0), |(_, cut)| (cut.through, cut.log));
             let mut recovery = Recovery::from(through);
             let read = broker.read_log(partition, log + 1, epoch, |message| {
-                let header = |name: &str| message.headers.get(name);
-                let item = crate::durable::log::read(message.sequence, header, &message.payload)
-                    .map_err(|source| EngineError::Log { partition, source })?;
-                recovery.take(item);
+                recovery.take(item_of(partition, &message)?);
                 Ok(())
             });
             read.await?;
@@ -220,6 +220,12 @@ impl Parts {
             )
         }
     }
+}
+
+fn item_of(partition: u16, message: &LogMessage) -> Result<LogItem, EngineError> {
+    let header = |name: &str| message.headers.get(name);
+    let item = crate::durable::log::read(message.sequence, header, &message.payload);
+    item.map_err(|source| EngineError::Log { partition, source })
 }
 
 /// Notes what budgets have spent, as the partitions' checkpoints and their logs beyond them say.

@@ -175,7 +175,7 @@ impl Engine {
             checkpoints,
             drained: drained.clone(),
         };
-        let broker = NatsBroker::new(&reading, &committing);
+        let broker = NatsBroker::new(&reading, &committing, &health);
         let workers = assemble(&broker, parts, &stop).await?;
         let watched = registry.clone();
         let watcher = Watcher::start(registry.folder(), move || {
@@ -265,7 +265,12 @@ impl Running {
         while let Some(ended) = self.workers.join_next().await {
             match ended {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => return error,
+                Ok(Err(error)) => {
+                    if matches!(error, EngineError::Chain(ChainError::Fenced { .. })) {
+                        self.metrics.fences.inc();
+                    }
+                    return error;
+                }
                 Err(panicked) => return panicked.into(),
             }
         }
@@ -366,6 +371,8 @@ fn stream_settings(config: &Config) -> StreamSettings {
         actions_max_age: age(config.actions_max_age),
         dlq_max_age: age(config.dead_letters_max_age),
         events_max_bytes: config.events_max_bytes.map(i64::unsigned_abs),
+        actions_max_bytes: config.actions_max_bytes.map(i64::unsigned_abs),
+        dlq_max_bytes: config.dead_letters_max_bytes.map(i64::unsigned_abs),
     }
 }
 

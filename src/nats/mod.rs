@@ -12,6 +12,7 @@
 //! * [`log_write`]: what is written to a log
 //! * [`chain`]: the log as a chain that only its owner can extend
 //! * [`dead_letters`]: rejected events, kept and named
+//! * [`waiting`]: what waits for the broker, and why
 //! * [`publish`]: events to the engine, and the live feed from it
 
 pub mod budgets;
@@ -37,6 +38,7 @@ pub mod reader;
 pub mod server;
 mod stream_state;
 pub mod streams;
+pub mod waiting;
 
 pub use budgets::{budget_keys, read_budget, write_budget};
 pub use chain::Chain;
@@ -51,6 +53,7 @@ pub use message::{Headers, LogMessage, StoredEvent, StoredMessage};
 pub use publish::{EventPublisher, LiveFeed, LiveMessage, PatientPublisher, PublishError, Stored};
 pub use pull::ReadError;
 pub use reader::EventReader;
-pub use server::{LocalServer, LocalServerOptions, ServerError, SyncInterval};
+pub use server::{LocalCluster, LocalServer, LocalServerOptions, ServerError, SyncInterval};
 pub use stream_state::{EventsIdentity, EventsState, InfoError, events_identity, events_state};
 pub use streams::{StreamSettings, Streams, StreamsError, ensure_streams};
+pub use waiting::{WaitCause, Waiting};

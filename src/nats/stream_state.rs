@@ -41,6 +41,8 @@ pub(super) async fn stream_info(
 pub struct EventsState {
     /// The server's clock when it had answered.
     pub clock: Millis,
+    /// The first sequence that was kept, at some time before.
+    pub first_sequence: u64,
     /// The last sequence stored, at some time before.
     pub last_sequence: u64,
 }
@@ -73,6 +75,7 @@ struct InfoAnswer {
 
 #[derive(serde::Deserialize)]
 struct InfoState {
+    first_seq: u64,
     last_seq: u64,
 }
 
@@ -83,6 +86,7 @@ pub async fn events_state(connection: &Connection) -> Option<EventsState> {
     match answer {
         Response::Ok::<InfoAnswer>(info) => Some(EventsState {
             clock: parse_rfc3339(&info.ts)?,
+            first_sequence: info.state.first_seq,
             last_sequence: info.state.last_seq,
         }),
         Response::Err { .. } => None,

@@ -13,10 +13,6 @@ use std::cmp::Reverse;
 use std::sync::Arc;
 
 impl Partition {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an event with its customer, and what the step was given"
-    )]
     /// Decides about an event that was applied. Returns what must be granted first, if anything: then
     /// nothing was decided.
     pub(super) fn decide(

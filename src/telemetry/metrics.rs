@@ -58,6 +58,10 @@ pub struct Metrics {
     pub partitions_ready: IntGauge,
     /// Partitions this engine owns.
     pub partitions_owned: IntGauge,
+    /// What waits for NATS, and why.
+    waiting: IntGaugeVec,
+    /// How often this engine's write was refused because another engine owns the partition.
+    pub fences: IntCounter,
     /// Checkpoints by result: `written` or `failed`.
     checkpoints: IntCounterVec,
     /// When each partition's last checkpoint was written, in seconds since the Unix epoch.
@@ -167,6 +171,15 @@ impl Metrics {
                 "Partitions that have caught up with their events since the start.",
             ),
             partitions_owned: c.gauge("partitions_owned", "Partitions this engine owns."),
+            waiting: c.gauges(
+                "waiting",
+                "What waits for NATS, by cause: partitions that store decisions (commit), reading events (read), keeping refused events (dead_letters).",
+                &["what", "cause"],
+            ),
+            fences: c.counter(
+                "fence_losses_total",
+                "How often a write was refused because another engine owns the partition.",
+            ),
             checkpoints: c.counters(
                 "checkpoints_total",
                 "Checkpoints of partitions: written, or failed.",
@@ -287,6 +300,12 @@ impl Metrics {
         let line = line.to_string();
         let labels = [rule, function, &line];
         self.rule_errors.with_label_values(&labels).inc();
+    }
+
+    /// Sets how many of `what` wait for NATS because of `cause`.
+    pub fn waiting(&self, what: &str, cause: &str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.waiting.with_label_values(&[what, cause]).set(count);
     }
 
     /// Counts verdicts of a rule.

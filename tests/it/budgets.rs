@@ -132,7 +132,7 @@ async fn four_engines_that_are_killed_while_they_race_spend_a_budget_to_the_last
     let units = spent_in_all(&nats).await;
     let sum = |metric: &str| -> f64 { engines.iter().map(|engine| engine.metric(metric)).sum() };
     println!(
-        "{kills} kills, {} of 10,000 spent in {:?}; {} conflicts, {} waits of {} s together",
+        "\nresult: {kills} kills, {} of 10,000 spent in {:?}; {} conflicts, {} waits of {} s together",
         units as f64 / 1e4,
         started.elapsed(),
         sum("onscene_budget_conflicts_total"),

@@ -3,6 +3,7 @@
 
 mod arrivals;
 mod checkpoint;
+mod counting;
 mod later;
 mod stepping;
 mod write;
@@ -20,12 +21,13 @@ use crate::durable::{Recovery, ThroughRecord, log};
 use crate::event::{Incoming, Stored};
 use crate::health::Health;
 use crate::nats::{Chain, LogWrite, StoredEvent};
-use crate::partition::{Input, LogEntry, Output, Partition, SweepKey};
+use crate::partition::{Input, LogEntry, Partition, SweepKey};
 use crate::registry::RuleRegistry;
 use crate::rules::RuleSet;
 use crate::state::Customers;
 use crate::telemetry::Metrics;
 use checkpoint::Saving;
+use counting::Backlog;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -133,6 +135,7 @@ pub(super) struct Worker<B: Broker> {
     reopened: u64,
     recovery: Recovery,
     caught_up: bool,
+    backlog: Backlog,
     partition: Partition,
     /// Everything up to here is done: decided and committed.
     done: u64,
@@ -188,6 +191,7 @@ impl<B: Broker> Worker<B> {
             reopened: 0,
             recovery,
             caught_up: false,
+            backlog: Backlog::default(),
             partition,
         }
     }
@@ -277,7 +281,7 @@ impl<B: Broker> Worker<B> {
             self.recovery.finish(&mut self.partition);
             metrics.partitions_ready.inc();
             self.look_ahead();
-            tracing::debug!(partition = self.chain.partition(), "caught up");
+            std::mem::take(&mut self.backlog).tell(self.chain.partition());
         }
     }
 
@@ -290,6 +294,8 @@ impl<B: Broker> Worker<B> {
             let (inputs, refused) = self.decode(events, &rules);
             self.hand_over().await;
             let new = &inputs[self.fold(&inputs)..];
+            self.backlog.folded += inputs.len() - new.len();
+            self.backlog.decided += new.len();
             if let Some(first) = new.first()
                 && self.partition.is_due(first.stored_at)
             {
@@ -404,25 +410,6 @@ impl<B: Broker> Worker<B> {
         });
         futures_util::future::try_join_all(keeping).await?;
         Ok(())
-    }
-
-    fn count(&self, output: &Output) {
-        let metrics = &self.shared.metrics;
-        metrics.duplicates.inc_by(output.duplicates);
-        metrics.trimmed_windows.inc_by(output.trimmed_windows);
-        for ((rule, verdict), times) in &output.verdicts {
-            metrics.verdict(rule, *verdict, *times);
-        }
-        for (rule, error) in &output.errors {
-            metrics.rule_failed(rule, error.function, error.line.unwrap_or(0));
-            self.shared.health.rule_failed(rule, error);
-        }
-        for held in &output.quarantined {
-            let quarantines = &metrics.quarantines;
-            quarantines.with_label_values(&[&held.rule]).inc();
-            let health = &self.shared.health;
-            health.rule_quarantined(&held.rule, held.digest, held.until);
-        }
     }
 
     async fn commit(&mut self, entries: &[LogEntry]) -> Result<(), EngineError> {
