@@ -17,6 +17,8 @@ pub const KIND_TIMER: &str = "timer";
 pub const KIND_CONVERSION: &str = "conversion";
 /// `Onscene-Kind` of a record about a broadcast or a daily trigger.
 pub const KIND_SWEEP: &str = "sweep";
+/// `Onscene-Kind` of a record about a rule in quarantine.
+pub const KIND_QUARANTINE: &str = "quarantine";
 /// `Onscene-Kind` of the record with which an engine takes a partition over.
 pub const KIND_OWNER: &str = "owner";
 /// `Onscene-Kind` of the record that says how far events are done.
@@ -98,6 +100,9 @@ pub fn read<'a>(
             serde_json::from_slice(payload).map_err(json)?,
         )),
         Some(KIND_SWEEP) => record(Logged::Sweep(
+            serde_json::from_slice(payload).map_err(json)?,
+        )),
+        Some(KIND_QUARANTINE) => record(Logged::Quarantine(
             serde_json::from_slice(payload).map_err(json)?,
         )),
         Some(KIND_OWNER) => serde_json::from_slice(payload)

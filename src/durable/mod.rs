@@ -1,6 +1,7 @@
 //! What survives: the log's records, checkpoints, and putting state together again from events and log.
 
 pub mod checkpoint;
+pub mod grants;
 pub mod log;
 mod recovery;
 mod store;

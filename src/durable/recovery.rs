@@ -1,7 +1,9 @@
 //! Putting state together again: which events were decided before, and what was decided.
 
 use super::log::LogItem;
-use crate::partition::{Logged, LoggedDecision, Partition, Place, SweepKey, SweepRecord};
+use crate::partition::{
+    Logged, LoggedDecision, Partition, Place, QuarantineRecord, SweepKey, SweepRecord,
+};
 use std::collections::VecDeque;
 
 /// What a partition's log says, to be merged with its events in the order of the stream.
@@ -92,6 +94,14 @@ impl Recovery {
     pub fn decisions(&self) -> impl Iterator<Item = &LoggedDecision> {
         self.entries.iter().filter_map(|(_, logged)| match logged {
             Logged::Decision(decision) => Some(decision),
+            _ => None,
+        })
+    }
+
+    /// What is logged of rules that were put into quarantine.
+    pub fn quarantines(&self) -> impl Iterator<Item = &QuarantineRecord> {
+        self.entries.iter().filter_map(|(_, logged)| match logged {
+            Logged::Quarantine(record) => Some(record),
             _ => None,
         })
     }

@@ -1,26 +1,34 @@
 //! Where the demands of all partitions on scarce budgets meet, a broadcast at a time.
 
 use super::listeners::Listeners;
-use crate::policy::{self, Demand};
-use crate::state::Ledger;
+use crate::partition::SweepKey;
+use crate::policy::Demand;
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
-/// Gathers demands until every partition has spoken, and shares the budgets out then: so the result does not
+/// Gathers demands until every partition of this engine has spoken, so that what is shared out does not
 /// depend on which partition was first.
 #[derive(Debug)]
 pub(super) struct Allotments {
-    ledger: Arc<Ledger>,
     gatherings: Mutex<Gatherings>,
     /// Changes whenever something was shared out.
     settled: Listeners<u64>,
 }
 
+/// What all partitions want for a broadcast, or one for a daily trigger of its own.
+#[derive(Clone, Debug)]
+pub(super) struct Gathering {
+    pub(super) key: SweepKey,
+    pub(super) demands: BTreeMap<u16, Vec<Demand>>,
+}
+
 #[derive(Debug, Default)]
 struct Gatherings {
     open: HashMap<u64, BTreeMap<u16, Vec<Demand>>>,
-    granted: HashMap<(u64, u16), Vec<bool>>,
+    /// In which every partition has spoken.
+    ready: Vec<Gathering>,
+    granted: HashMap<(SweepKey, u16), Vec<bool>>,
     /// Partitions that will never ask for a broadcast: they were done with it before this start, or
     /// could not read it.
     absent: HashSet<(u64, u16)>,
@@ -42,9 +50,8 @@ impl Gatherings {
 }
 
 impl Allotments {
-    pub(super) fn new(ledger: Arc<Ledger>) -> Self {
+    pub(super) fn new() -> Self {
         Self {
-            ledger,
             gatherings: Mutex::default(),
             settled: Listeners::new(0),
         }
@@ -63,23 +70,46 @@ impl Allotments {
     pub(super) fn excuse(&self, broadcast: u64, partition: u16) {
         let mut gatherings = self.lock();
         gatherings.absent.insert((broadcast, partition));
-        self.settle(&mut gatherings, broadcast);
+        self.complete(&mut gatherings, broadcast);
     }
 
     /// Hands a partition's demands in.
-    pub(super) fn submit(&self, broadcast: u64, partition: u16, demands: Vec<Demand>) {
+    pub(super) fn submit(&self, key: SweepKey, partition: u16, demands: Vec<Demand>) {
         let mut gatherings = self.lock();
-        let open = gatherings.open.entry(broadcast).or_default();
-        open.insert(partition, demands);
-        self.settle(&mut gatherings, broadcast);
+        match key {
+            SweepKey::Broadcast(broadcast) => {
+                let open = gatherings.open.entry(broadcast).or_default();
+                open.insert(partition, demands);
+                self.complete(&mut gatherings, broadcast);
+            }
+            SweepKey::Daily { .. } => {
+                let demands = BTreeMap::from([(partition, demands)]);
+                gatherings.ready.push(Gathering { key, demands });
+            }
+        }
+    }
+
+    /// The gatherings in which every partition has spoken; each is given out once, to be weighed.
+    pub(super) fn ready(&self) -> Vec<Gathering> {
+        std::mem::take(&mut self.lock().ready)
+    }
+
+    /// Notes which demands were covered, of each partition.
+    pub(super) fn settle(&self, key: &SweepKey, granted: BTreeMap<u16, Vec<bool>>) {
+        let mut gatherings = self.lock();
+        for (partition, own) in granted {
+            gatherings.granted.insert((key.clone(), partition), own);
+        }
+        gatherings.settled += 1;
+        self.settled.tell(gatherings.settled);
     }
 
     /// What was granted to a partition, once it is known.
-    pub(super) fn take(&self, broadcast: u64, partition: u16) -> Option<Vec<bool>> {
-        self.lock().granted.remove(&(broadcast, partition))
+    pub(super) fn take(&self, key: &SweepKey, partition: u16) -> Option<Vec<bool>> {
+        self.lock().granted.remove(&(key.clone(), partition))
     }
 
-    fn settle(&self, gatherings: &mut Gatherings, broadcast: u64) {
+    fn complete(&self, gatherings: &mut Gatherings, broadcast: u64) {
         let Some(open) = gatherings.open.get(&broadcast) else {
             return;
         };
@@ -89,21 +119,10 @@ impl Allotments {
         if missing.count() > 0 {
             return;
         }
-        let Some(open) = gatherings.open.remove(&broadcast) else {
-            return;
-        };
-        let sizes: Vec<(u16, usize)> = open
-            .iter()
-            .map(|(p, demands)| (*p, demands.len()))
-            .collect();
-        let all: Vec<Demand> = open.into_values().flatten().collect();
-        let mut granted = policy::allot(&self.ledger, &all).into_iter();
-        for (partition, size) in sizes {
-            let own = granted.by_ref().take(size).collect();
-            gatherings.granted.insert((broadcast, partition), own);
+        if let Some(demands) = gatherings.open.remove(&broadcast) {
+            let key = SweepKey::Broadcast(broadcast);
+            gatherings.ready.push(Gathering { key, demands });
         }
-        gatherings.settled += 1;
-        self.settled.tell(gatherings.settled);
     }
 
     fn lock(&self) -> MutexGuard<'_, Gatherings> {

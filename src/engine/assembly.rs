@@ -4,15 +4,16 @@ use super::EngineError;
 use super::allotments::Allotments;
 use super::broker::Broker;
 use super::checkpoints::Checkpoints;
+use super::grants::{self, Teller};
 use super::watermark;
 use super::worker::{Shared, Worker};
 use crate::clock::{Clock, Millis, format_rfc3339};
 use crate::decode::Decoder;
 use crate::durable::{LogItem, OwnerRecord, Recovery};
 use crate::health::Health;
-use crate::nats::{Chain, ChainState, LogMessage};
-use crate::partition::{Logged, LoggedDecision, Partition};
-use crate::policy::Quarantine;
+use crate::nats::{Chain, ChainState, LogMessage, LogStore};
+use crate::partition::Partition;
+use crate::policy::{Held, Quarantine};
 use crate::registry::RuleRegistry;
 use crate::state::{Customers, Draw, JournalLimits, Ledger};
 use crate::telemetry::Metrics;
@@ -58,11 +59,8 @@ pub(super) async fn assemble<B: Broker>(
     let taken = take_over(broker, &parts, &quarantine).await?;
     let owned = i64::try_from(taken.len()).unwrap_or(i64::MAX);
     parts.metrics.partitions_owned.set(owned);
-    spend(
-        &parts.ledger,
-        taken.iter().map(|taken| &taken.recovery),
-        &parts.zone,
-    );
+    spend(&parts.ledger, &taken, &parts.zone);
+    hold(&quarantine, &taken, &parts);
     let mut tasks = Tasks::new();
     let (dues, watermark) = watermark::start(
         broker,
@@ -76,16 +74,24 @@ pub(super) async fn assemble<B: Broker>(
         .map(|taken| (taken.chain.partition(), taken.from))
         .collect();
     let earliest = from.iter().map(|(_, from)| *from).min().unwrap_or(0);
-    let allotments = Allotments::new(parts.ledger.clone());
+    let allotments = Arc::new(Allotments::new());
     for taken in &taken {
         let open = taken.partition.open_broadcasts().collect();
         allotments.begin_at(taken.chain.partition(), taken.from, open);
     }
+    let (grants, asks) = grants::channel();
+    let teller = teller(broker, &parts, &taken, stop);
+    let answering = grants::run(teller, asks, allotments.clone());
+    tasks.spawn(async move {
+        answering.await;
+        Ok(())
+    });
     let shared = Arc::new(Shared {
         known_dead: broker.refused_since(earliest).await?,
         broker: broker.clone(),
         first: parts.owns.first().copied().unwrap_or(0),
-        allotments: Arc::new(allotments),
+        allotments,
+        grants,
         dues,
         watermark,
         decoder: parts.decoder,
@@ -116,6 +122,8 @@ pub(super) async fn assemble<B: Broker>(
 /// A partition that was taken over, and what is known of it before the first event is read.
 struct Taken<S> {
     chain: Chain<S>,
+    /// The sequence of the record of that.
+    epoch: u64,
     /// What its log says beyond the checkpoint.
     recovery: Recovery,
     /// Its state as of the checkpoint.
@@ -143,8 +151,8 @@ async fn take_over<B: Broker>(
             parts.health.watch_chain(partition, state.subscribe());
             let (log, owner) = (broker.log(), &parts.owner);
             let taken = Chain::take_over_telling(log, partition, owner, record, state);
-            let (chain, tail) = taken.await?;
-            let new = parts.new_partition(quarantine);
+            let (chain, epoch) = taken.await?;
+            let new = parts.new_partition(partition, quarantine);
             let restored = match &parts.checkpoints {
                 Some(checkpoints) => {
                     let partitions = parts.decoder.partitions;
@@ -156,17 +164,15 @@ async fn take_over<B: Broker>(
             let (through, log) = restored
                 .as_ref()
                 .map_or((0, 0), |(_, cut)| (cut.through, cut.log));
-            if log > 0 {
-                spend_before(broker, parts, partition, log).await?;
-            }
             let mut recovery = Recovery::from(through);
-            let read = broker.read_log(partition, log + 1, tail, |message| {
+            let read = broker.read_log(partition, log + 1, epoch, |message| {
                 recovery.take(item_of(partition, &message)?);
                 Ok(())
             });
             read.await?;
             Ok(Taken {
                 chain,
+                epoch,
                 recovery,
                 partition: restored.map_or_else(new, |(partition, _)| partition),
                 from: through + 1,
@@ -176,17 +182,42 @@ async fn take_over<B: Broker>(
     futures_util::future::try_join_all(partitions).await
 }
 
+/// Who asks for grants, for all of these partitions.
+fn teller<B: Broker>(
+    broker: &B,
+    parts: &Parts,
+    taken: &[Taken<B::Log>],
+    stop: &CancellationToken,
+) -> Teller<B> {
+    Teller {
+        broker: broker.clone(),
+        ledger: parts.ledger.clone(),
+        registry: parts.registry.clone(),
+        metrics: parts.metrics.clone(),
+        clock: parts.clock.clone(),
+        partitions: parts.decoder.partitions,
+        epochs: (taken.iter())
+            .map(|taken| (taken.chain.partition(), taken.epoch))
+            .collect(),
+        stop: stop.clone(),
+    }
+}
+
 impl Parts {
     /// Makes partitions that know nothing yet.
     fn new_partition(
         &self,
+        number: u16,
         quarantine: &Arc<Quarantine>,
     ) -> impl Fn() -> Partition + Clone + Send + 'static {
         let (customers, journal, zone) = (self.customers.clone(), self.journal, self.zone.clone());
         let (ledger, quarantine) = (self.ledger.clone(), quarantine.clone());
         move || {
-            Partition::new(customers.clone(), journal, zone.clone())
-                .sharing(ledger.clone(), quarantine.clone())
+            Partition::new(customers.clone(), journal, zone.clone()).sharing(
+                number,
+                ledger.clone(),
+                quarantine.clone(),
+            )
         }
     }
 }
@@ -197,41 +228,43 @@ fn item_of(partition: u16, message: &LogMessage) -> Result<LogItem, EngineError>
     item.map_err(|source| EngineError::Log { partition, source })
 }
 
-/// Notes what a partition spent before its checkpoint was taken: a checkpoint holds customers, not budgets.
-async fn spend_before<B: Broker>(
-    broker: &B,
-    parts: &Parts,
-    partition: u16,
-    log: u64,
-) -> Result<(), EngineError> {
-    let read = broker.read_log(partition, 1, log, |message| {
-        let item = item_of(partition, &message)?;
-        if let LogItem::Entry {
-            logged: Logged::Decision(decision),
-            ..
-        } = item
-        {
-            pay(&parts.ledger, &decision, &parts.zone);
+/// Notes what budgets have spent, as the partitions' checkpoints and their logs beyond them say.
+fn spend<S: LogStore>(ledger: &Ledger, taken: &[Taken<S>], zone: &TimeZone) {
+    for Taken {
+        chain,
+        recovery,
+        partition,
+        ..
+    } in taken
+    {
+        ledger.add_all(chain.partition(), partition.spending());
+        for decision in recovery.decisions().filter(|d| !d.holdout) {
+            if let Some(cost) = decision.cost {
+                let draw = Draw {
+                    rule: decision.rule.clone(),
+                    account: decision.account.clone(),
+                    day: crate::policy::local_day(decision.at, zone),
+                    cost,
+                };
+                ledger.add(chain.partition(), &draw);
+            }
         }
-        Ok(())
-    });
-    read.await
-}
-
-/// Notes what budgets have spent, as the partitions' logs say.
-fn spend<'a>(ledger: &Ledger, logs: impl Iterator<Item = &'a Recovery>, zone: &TimeZone) {
-    for decision in logs.flat_map(Recovery::decisions) {
-        pay(ledger, decision, zone);
     }
 }
 
-fn pay(ledger: &Ledger, decision: &LoggedDecision, zone: &TimeZone) {
-    if let (Some(cost), false) = (decision.cost, decision.holdout) {
-        ledger.add(&Draw {
-            rule: decision.rule.clone(),
-            account: decision.account.clone(),
-            day: crate::policy::local_day(decision.at, zone),
-            cost,
-        });
+/// Goes on not asking the rules that are in quarantine, as checkpoints and logs say.
+fn hold<S>(quarantine: &Quarantine, taken: &[Taken<S>], parts: &Parts) {
+    for record in taken.iter().flat_map(|taken| taken.recovery.quarantines()) {
+        let held = Held {
+            until: record.until,
+            times: record.times,
+        };
+        quarantine.restore(&record.rule, record.digest, held);
+    }
+    let now = parts.clock.now();
+    for (rule, digest, held) in quarantine.held() {
+        if now < held.until {
+            parts.health.rule_quarantined(&rule, digest, held.until);
+        }
     }
 }

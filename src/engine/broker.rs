@@ -3,9 +3,10 @@
 use super::EngineError;
 use crate::health::{Health, Waits};
 use crate::nats::{
-    Connection, DeadLetterError, DeadLetters, EventReader, EventsState, LogMessage, LogReader,
-    LogStore, ReadError, StoredEvent, events_state,
+    self, Connection, DeadLetterError, DeadLetters, EventReader, EventsState, InfoError,
+    LogMessage, LogReader, LogStore, ReadError, StoredEvent, events_state,
 };
+use bytes::Bytes;
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
@@ -56,6 +57,28 @@ pub(super) trait Broker: Clone + fmt::Debug + Send + Sync + 'static {
         &self,
         sequence: u64,
     ) -> impl Future<Output = Result<HashSet<u64>, DeadLetterError>> + Send;
+
+    /// What is granted of a budget: the revision and the value of its key; none if it is not there. One
+    /// attempt, answered by whoever stores.
+    fn budget(
+        &self,
+        key: &str,
+    ) -> impl Future<Output = Result<Option<(u64, Bytes)>, InfoError>> + Send;
+
+    /// Writes a budget's key if its revision is still this one (0: it is not there yet), and returns the
+    /// new one; `None` if somebody else was quicker. After an error nobody knows whether it was written,
+    /// or will be.
+    fn put_budget(
+        &self,
+        key: &str,
+        value: Bytes,
+        revision: u64,
+    ) -> impl Future<Output = Result<Option<u64>, InfoError>> + Send;
+
+    /// The keys of all budgets of which anything was ever granted.
+    fn budget_keys(&self) -> impl Future<Output = Result<Vec<String>, InfoError>> + Send {
+        async { Ok(Vec::new()) }
+    }
 }
 
 /// One partition's events in the order in which they were stored.
@@ -147,6 +170,23 @@ impl Broker for NatsBroker {
 
     async fn refused_since(&self, sequence: u64) -> Result<HashSet<u64>, DeadLetterError> {
         self.dead_letters.known_since(sequence).await
+    }
+
+    async fn budget(&self, key: &str) -> Result<Option<(u64, Bytes)>, InfoError> {
+        nats::read_budget(&self.committing, key).await
+    }
+
+    async fn put_budget(
+        &self,
+        key: &str,
+        value: Bytes,
+        revision: u64,
+    ) -> Result<Option<u64>, InfoError> {
+        nats::write_budget(&self.committing, key, value, revision).await
+    }
+
+    async fn budget_keys(&self) -> Result<Vec<String>, InfoError> {
+        nats::budget_keys(&self.committing).await
     }
 }
 

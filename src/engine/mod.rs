@@ -5,6 +5,7 @@ mod assembly;
 mod broker;
 mod checkpoint_writer;
 mod checkpoints;
+mod grants;
 mod listeners;
 #[cfg(test)]
 mod simulation;
@@ -143,7 +144,7 @@ impl Engine {
         let committing = Connection::open(&config.nats_url, "onscene commit").await?;
         ensure_streams(&committing, &stream_settings(&config)).await?;
         let customers = Arc::new(Customers::default());
-        let ledger = Arc::new(Ledger::default());
+        let ledger = Arc::new(Ledger::by_grant());
         let health = Arc::new(Health::new(&config.owns, link(&committing)));
         let http = http::Server::start(
             config.http,

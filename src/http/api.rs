@@ -60,6 +60,7 @@ fn rule(rule: &Rule, sources: &Sources, counted: &HashMap<(String, String), u64>
             "daily": budget.daily.map(|amount| amount.to_string()),
             "per": budget.per,
             "spent": sources.ledger.spent(&terms.name).to_string(),
+            "granted": sources.ledger.granted(&terms.name).to_string(),
         })),
         "quarantined_until": sources.health.quarantined_until(rule).map(format_rfc3339),
         "last_error": sources.health.rule_error(&terms.name).map(|last| json!({

@@ -2,7 +2,8 @@
 //!
 //! * [`server`]: a nats-server of our own, as a child process
 //! * [`connect`]: one connection, and when it broke
-//! * [`streams`]: the three streams, created or verified
+//! * [`streams`]: the streams, created or verified
+//! * [`budgets`]: what engines have been granted of shared budgets
 //! * [`message`]: a message as a stream holds it
 //! * [`reader`]: events of one partition, in order, each once
 //! * [`event_feed`]: one consumer of all events, dealt out to the partitions
@@ -14,6 +15,7 @@
 //! * [`waiting`]: what waits for the broker, and why
 //! * [`publish`]: events to the engine, and the live feed from it
 
+pub mod budgets;
 pub mod chain;
 mod chain_error;
 mod chain_pace;
@@ -38,6 +40,7 @@ mod stream_state;
 pub mod streams;
 pub mod waiting;
 
+pub use budgets::{budget_keys, read_budget, write_budget};
 pub use chain::Chain;
 pub use chain_error::{ChainError, ChainState};
 pub use chain_wire::Outcome;

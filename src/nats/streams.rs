@@ -1,4 +1,4 @@
-//! The three streams: created as the engine needs them, or verified to be so.
+//! The streams and the bucket of budgets: created as the engine needs them, or verified to be so.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use async_nats::jetstream::stream::{
     Config, DiscardPolicy, Republish, RetentionPolicy, StorageType, SubjectTransform,
 };
 
+use super::budgets::{BUDGETS, SUBJECTS as BUDGET_KEYS};
 use super::connect::Connection;
 use crate::partitioning::{BUCKETS, PARTITIONS_DEFAULT, PARTITIONS_MAX};
 
@@ -152,6 +153,7 @@ pub async fn ensure_streams(
     .await?;
     let actions_last_sequence = ensure(connection, ACTIONS, actions(settings)).await?;
     ensure(connection, DEAD_LETTERS, dead_letters(settings)).await?;
+    ensure(connection, BUDGETS, budgets(settings)).await?;
     Ok(Streams {
         partitions: settings.partitions,
         events_last_sequence,
@@ -278,6 +280,18 @@ fn dead_letters(settings: &StreamSettings) -> Config {
     );
     config.description = Some("Events that were rejected, with the reason".to_owned());
     limit_bytes(&mut config, settings.dlq_max_bytes);
+    config
+}
+
+/// A key-value bucket is a stream whose subjects are the keys (ADR-8).
+fn budgets(settings: &StreamSettings) -> Config {
+    let mut config = base(BUDGETS, &[BUDGET_KEYS], settings, Duration::ZERO);
+    config.description = Some("What engines have been granted of shared budgets".to_owned());
+    config.duplicate_window = DUPLICATE_WINDOW;
+    config.max_messages_per_subject = 1;
+    config.discard = DiscardPolicy::New;
+    config.allow_rollup = true;
+    config.deny_delete = true;
     config
 }
 

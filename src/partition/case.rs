@@ -2,7 +2,10 @@
 //! rule after another.
 
 use super::Partition;
-use super::output::{LogEntry, Output, Place, Quarantined, Silenced, TimerChange, TimerRecord};
+use super::output::{
+    LogEntry, Output, Place, QuarantineRecord, Quarantined, Silenced, TimerChange, TimerRecord,
+};
+use super::till::Till;
 use crate::action::{Body, Decision, Next, Trigger, Verdict, decision_id};
 use crate::clock::Millis;
 use crate::event::{Event, Occasion};
@@ -65,15 +68,6 @@ impl Origin<'_> {
     }
 }
 
-/// Where the money for an action comes from.
-#[derive(Debug)]
-pub(super) enum Purse {
-    /// The ledger.
-    Ledger,
-    /// What was drawn for this customer before, with all partitions' customers in one order.
-    Granted(Vec<Draw>),
-}
-
 /// One customer at one time before one rule after another.
 pub(super) struct Case<'a> {
     pub(super) origin: Origin<'a>,
@@ -87,7 +81,7 @@ pub(super) struct Case<'a> {
     pub(super) time: Millis,
     /// The wall clock.
     pub(super) now: Millis,
-    pub(super) purse: Purse,
+    pub(super) till: Till,
     pub(super) output: &'a mut Output,
 }
 
@@ -198,13 +192,24 @@ impl Case<'_> {
     pub(super) fn fail(&mut self, partition: &Partition, rule: &Rule, error: RuleError) -> Verdict {
         let name = &rule.terms.name;
         let held = partition.quarantine.failed(name, rule.digest, self.now);
-        self.output
-            .quarantined
-            .extend(held.map(|until| Quarantined {
+        if let Some(held) = held {
+            self.output.quarantined.push(Quarantined {
                 rule: name.clone(),
                 digest: rule.digest,
-                until,
-            }));
+                until: held.until,
+            });
+            let record = QuarantineRecord {
+                rule: name.clone(),
+                digest: rule.digest,
+                until: held.until,
+                times: held.times,
+                place: Place {
+                    after: partition.position,
+                    part: None,
+                },
+            };
+            self.output.entries.push(LogEntry::Quarantine(record));
+        }
         self.output.errors.push((name.clone(), error));
         Verdict::Error
     }
@@ -249,7 +254,7 @@ impl Case<'_> {
                 Err(error) => return Said::Verdict(self.fail(partition, rule, error)),
             };
             account.clone_from(&draw.account);
-            if !self.pay(partition, rule, budget, draw) {
+            if !self.till.pay(partition, rule, budget, draw) {
                 return Said::Verdict(Verdict::Budget);
             }
         }
@@ -343,23 +348,6 @@ impl Case<'_> {
             day: policy::local_day(self.at, &partition.default_zone),
             cost,
         })
-    }
-
-    fn pay(&mut self, partition: &Partition, rule: &Rule, budget: &Budget, draw: Draw) -> bool {
-        let granted = match &mut self.purse {
-            Purse::Granted(granted) if !rule.terms.waits() => granted,
-            _ => return partition.ledger.draw(&draw, budget),
-        };
-        let Some(at) = granted.iter().position(|grant| grant.rule == draw.rule) else {
-            return false;
-        };
-        let grant = granted.swap_remove(at);
-        if grant == draw {
-            return true;
-        }
-        // The customer has changed since: it is another sum.
-        partition.ledger.give_back(&grant);
-        partition.ledger.draw(&draw, budget)
     }
 
     /// Begins to wait.

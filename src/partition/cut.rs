@@ -4,12 +4,15 @@
 //! is about to change and was not written yet is written first. So what is written is all of one moment, and
 //! nobody waits for it.
 
-use super::output::SweepKey;
+use super::output::{Place, QuarantineRecord, SweepKey};
 use super::sweep::Sweep;
 use super::{Broadcasts, Partition};
 use crate::clock::Millis;
 use crate::partitioning::CustomerId;
-use crate::state::{CodecError, Customer, CustomerDecoder, CustomerEncoder, Remembered};
+use crate::policy::Held;
+use crate::state::{
+    CodecError, Customer, CustomerDecoder, CustomerEncoder, Remembered, Spending, SpentAccount,
+};
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -27,6 +30,10 @@ pub struct Rest {
     pub sweeps: Vec<OpenSweep>,
     /// The broadcasts that were seen.
     pub broadcasts: Broadcasts,
+    /// What the log said that budgets had spent.
+    pub spending: Vec<SpentAccount>,
+    /// Rules in quarantine.
+    pub quarantines: Vec<QuarantineRecord>,
 }
 
 /// A broadcast or a daily trigger that is not done with.
@@ -81,6 +88,8 @@ impl Partition {
             clock: self.clock,
             sweeps: self.sweeps.iter().map(Sweep::open).collect(),
             broadcasts: self.broadcasts.clone(),
+            spending: self.spending.accounts(),
+            quarantines: self.quarantines(),
         }
     }
 
@@ -129,6 +138,31 @@ impl Partition {
         self.clock = rest.clock;
         self.sweeps = rest.sweeps.iter().map(Sweep::reopen).collect();
         self.broadcasts = rest.broadcasts.clone();
+        self.spending = Spending::of(&rest.spending);
+        for record in &rest.quarantines {
+            self.hold(record);
+        }
+    }
+
+    fn quarantines(&self) -> Vec<QuarantineRecord> {
+        let held = self.quarantine.held().into_iter();
+        held.map(|(rule, digest, held)| QuarantineRecord {
+            rule,
+            digest,
+            until: held.until,
+            times: held.times,
+            place: Place::default(),
+        })
+        .collect()
+    }
+
+    /// Goes on not asking a rule that was put into quarantine.
+    pub(super) fn hold(&self, record: &QuarantineRecord) {
+        let held = Held {
+            until: record.until,
+            times: record.times,
+        };
+        self.quarantine.restore(&record.rule, record.digest, held);
     }
 
     /// Begins to take the customers of a cut.

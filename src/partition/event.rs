@@ -1,38 +1,38 @@
 //! Deciding about an event: conversions first, then the rules that listen, then arbitration.
 
 use super::Partition;
-use super::case::{Case, Origin, Purse};
+use super::case::{Case, Origin};
 use super::output::{ConversionRecord, Input, LogEntry, Output, Place, TimerChange};
+use super::till::Till;
 use crate::action::Verdict;
 use crate::clock::Millis;
 use crate::event::{Event, Facts, OutcomeKind};
 use crate::rules::{Function, PastDecision, Rule, RuleSet, Standing, Subject};
-use crate::state::{Contact, Customer, DecisionId, Names};
+use crate::state::{Contact, Customer, DecisionId, Names, Want};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
 impl Partition {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "an event with its customer, and what the step was given"
-    )]
+    /// Decides about an event that was applied. Returns what must be granted first, if anything: then
+    /// nothing was decided.
     pub(super) fn decide(
         &mut self,
         input: &Input,
         event: &Event,
-        customer: Arc<Customer>,
-        index: usize,
+        (customer, index, before): (Arc<Customer>, usize, u64),
         now: Millis,
         rules: &RuleSet,
         output: &mut Output,
-    ) {
+    ) -> Option<Want> {
         let listening = rules.listening(&event.kind);
         let has_contacts = !customer.contacts.all().is_empty();
         let converts = self.book.asks_conversions && has_contacts;
         let refuses = has_contacts && refusal(event).is_some();
         if listening.is_empty() && !converts && !refuses {
-            return;
+            return None;
         }
+        let mut trial = self.try_out(output);
+        let output = trial.output();
         let first = output.entries.len();
         // A former run answered a part of it: rules must not see that part, and what it decided stands.
         let resumes = input.already > 0;
@@ -58,33 +58,28 @@ impl Partition {
             at: input.stored_at,
             time: event.time,
             now,
-            purse: Purse::Ledger,
+            till: Till::default(),
             output,
         };
         case.refuse(self, event);
         if converts {
             case.convert(self, event);
         }
-        let mut proposals = Vec::new();
-        for rule in listening {
-            if resumes && case.is_entered(rule) {
-                proposals.push(rule.clone());
-                continue;
-            }
-            match case.gate(self, rule, now.saturating_sub(event.time)) {
-                None => proposals.push(rule.clone()),
-                Some(verdict) => case.count(rule, verdict),
-            }
-        }
-        case.arbitrate(self, &proposals);
+        case.propose(self, listening, now.saturating_sub(event.time), resumes);
+        let want = case.till.close(self);
         if moment.crossed_trimmed_edge() {
             output.trimmed_windows += 1;
         }
         // Let go of the snapshot first: a customer that nobody else holds is changed in place.
         drop(moment);
         drop((customer, shown));
-        number_parts(&mut output.entries[first..], input.already);
+        if want.is_some() {
+            output.retract();
+        }
+        let begin = output.front_quarantines(first, before);
+        number_parts(&mut output.entries[begin..], input.already);
         self.settle(output, first);
+        trial.end(want)
     }
 }
 
@@ -111,6 +106,28 @@ impl Case<'_> {
             verdict: outcome.word().to_owned(),
         };
         self.change_timer(partition, &rule, pending.entry, change);
+    }
+
+    /// Asks the rules that listen, and tries what they propose.
+    fn propose(
+        &mut self,
+        partition: &Partition,
+        listening: &[Arc<Rule>],
+        age: Millis,
+        resumes: bool,
+    ) {
+        let mut proposals = Vec::new();
+        for rule in listening {
+            if resumes && self.is_entered(rule) {
+                proposals.push(rule.clone());
+                continue;
+            }
+            match self.gate(partition, rule, age) {
+                None => proposals.push(rule.clone()),
+                Some(verdict) => self.count(rule, verdict),
+            }
+        }
+        self.arbitrate(partition, &proposals);
     }
 
     /// Asks the rules that spoke lately whether this event is what they spoke for.
@@ -182,6 +199,9 @@ impl Case<'_> {
             } else {
                 self.enter(partition, rule)
             };
+            if self.till.is_short() {
+                return;
+            }
             self.conclude(partition, rule, 0, verdict);
             if matches!(
                 verdict,

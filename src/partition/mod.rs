@@ -16,13 +16,15 @@ mod note;
 mod output;
 mod step;
 mod sweep;
+mod till;
 mod timer;
+mod trial;
 
 use crate::clock::Millis;
 use crate::partitioning::CustomerId;
 use crate::policy::Quarantine;
 use crate::rules::{Function, Rule, RuleSet};
-use crate::state::{Customer, Customers, JournalLimits, Ledger, Name};
+use crate::state::{Customer, Customers, JournalLimits, Ledger, Name, Spending};
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -31,8 +33,8 @@ use std::sync::Arc;
 pub use broadcasts::Broadcasts;
 pub use cut::{OpenSweep, Rest, Restoring};
 pub use output::{
-    ConversionRecord, Input, LogEntry, Logged, LoggedDecision, Output, Place, Quarantined,
-    Silenced, SweepKey, SweepRecord, TimerChange, TimerRecord,
+    ConversionRecord, Input, LogEntry, Logged, LoggedDecision, Output, Parked, Place,
+    QuarantineRecord, Quarantined, Silenced, SweepKey, SweepRecord, TimerChange, TimerRecord,
 };
 
 /// The customers of one partition, and how to step them.
@@ -40,7 +42,11 @@ pub use output::{
 pub struct Partition {
     customers: Arc<Customers>,
     limits: JournalLimits,
+    /// Which partition it is, for those who share budgets.
+    number: u16,
     ledger: Arc<Ledger>,
+    /// What the log says that budgets have spent.
+    spending: Spending,
     quarantine: Arc<Quarantine>,
     /// Of customers whose profile names none.
     default_zone: TimeZone,
@@ -52,6 +58,9 @@ pub struct Partition {
     member_zones: BTreeSet<Option<Name>>,
     /// Every event up to this sequence has been stepped.
     position: u64,
+    /// An event that was applied and waits for a grant to be decided about: its place in the customer's
+    /// journal, and the position before it.
+    undecided: Option<(usize, u64)>,
     /// Policy time: nothing that is due up to it is still to come.
     clock: Option<Millis>,
     timers: timer::Timers,
@@ -74,7 +83,9 @@ impl Partition {
         Self {
             customers,
             limits,
+            number: 0,
             ledger: Arc::default(),
+            spending: Spending::default(),
             quarantine: Arc::default(),
             default_zone,
             zones: RefCell::default(),
@@ -82,6 +93,7 @@ impl Partition {
             members: Vec::new(),
             member_zones: BTreeSet::from([None]),
             position: 0,
+            undecided: None,
             clock: None,
             timers: timer::Timers::default(),
             daily: timer::DailyClock::default(),
@@ -103,7 +115,13 @@ impl Partition {
     /// The same, spending budgets that other partitions spend too: whoever steps it carries its
     /// [demands](Partition::demands) to where all of them are weighed together.
     #[must_use]
-    pub fn sharing(mut self, ledger: Arc<Ledger>, quarantine: Arc<Quarantine>) -> Self {
+    pub fn sharing(
+        mut self,
+        number: u16,
+        ledger: Arc<Ledger>,
+        quarantine: Arc<Quarantine>,
+    ) -> Self {
+        self.number = number;
         self.ledger = ledger;
         self.quarantine = quarantine;
         self.shares_budgets = true;

@@ -9,7 +9,8 @@ use super::{Partition, SweepKey};
 use crate::action::Next;
 use crate::clock::{DAY, Millis};
 use crate::partitioning::CustomerId;
-use crate::state::{Contact, Customer, DecisionId, Pending};
+use crate::policy;
+use crate::state::{Contact, Customer, DecisionId, Draw, Pending};
 
 /// How long contacts are remembered: at least the longest cooldown and cap.
 const CONTACTS_HORIZON: Millis = 400 * DAY;
@@ -21,6 +22,8 @@ impl Partition {
             Logged::Timer(record) => self.note_timer(record),
             Logged::Conversion(record) => self.note_conversion(record),
             Logged::Sweep(record) => self.note_sweep(record),
+            // Whoever put it there knows; the others are told when they start.
+            Logged::Quarantine(_) => {}
         }
     }
 
@@ -42,6 +45,14 @@ impl Partition {
             converted: false,
             outcomes: Default::default(),
         };
+        if let (Some(cost), false) = (decision.cost, decision.holdout) {
+            self.spending.add(&Draw {
+                rule: decision.rule.clone(),
+                account: decision.account.clone(),
+                day: policy::local_day(decision.at, &self.default_zone),
+                cost,
+            });
+        }
         let (entry, next) = (decision.entry, decision.next);
         self.change(&decision.customer, decision.time, |customer| {
             customer.contacts.push(contact);

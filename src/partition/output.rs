@@ -7,7 +7,7 @@ use crate::event::Incoming;
 use crate::money::Money;
 use crate::partitioning::CustomerId;
 use crate::rules::RuleError;
-use crate::state::{DecisionId, Remembered};
+use crate::state::{DecisionId, Remembered, Want};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -36,6 +36,8 @@ pub enum LogEntry {
     Conversion(ConversionRecord),
     /// A broadcast or a daily trigger was begun or done with.
     Sweep(SweepRecord),
+    /// A rule was put into quarantine.
+    Quarantine(QuarantineRecord),
 }
 
 /// The place of an entry in the order of events.
@@ -128,6 +130,24 @@ pub struct SweepRecord {
     pub place: Place,
 }
 
+/// A rule was put into quarantine. It is no answer to an event: an engine that does not know this
+/// record counts an event's answers the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuarantineRecord {
+    /// The rule.
+    pub rule: Arc<str>,
+    /// Of which text of it, as 16 hexadecimal digits: another one is not in quarantine.
+    #[serde(with = "hex_number")]
+    pub digest: u64,
+    /// Until when, by the wall clock.
+    pub until: Millis,
+    /// How often this text was put there, in a row.
+    pub times: u32,
+    /// Where it stands.
+    #[serde(skip)]
+    pub place: Place,
+}
+
 /// What is applied to many customers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -193,6 +213,8 @@ pub enum Logged {
     Conversion(ConversionRecord),
     /// A broadcast or a daily trigger.
     Sweep(SweepRecord),
+    /// A rule was put into quarantine.
+    Quarantine(QuarantineRecord),
 }
 
 impl LogEntry {
@@ -201,7 +223,7 @@ impl LogEntry {
     pub fn decision(&self) -> Option<&Decision> {
         match self {
             Self::Decision(decision) => Some(decision),
-            Self::Timer(_) | Self::Conversion(_) | Self::Sweep(_) => None,
+            Self::Timer(_) | Self::Conversion(_) | Self::Sweep(_) | Self::Quarantine(_) => None,
         }
     }
 
@@ -216,6 +238,7 @@ impl LogEntry {
             Self::Timer(record) => record.place,
             Self::Conversion(record) => record.place,
             Self::Sweep(record) => record.place,
+            Self::Quarantine(record) => record.place,
         }
     }
 
@@ -225,6 +248,7 @@ impl LogEntry {
             Self::Timer(record) => record.place.part = Some(part),
             Self::Conversion(record) => record.place.part = Some(part),
             Self::Sweep(record) => record.place.part = Some(part),
+            Self::Quarantine(record) => record.place.part = Some(part),
         }
     }
 
@@ -236,6 +260,7 @@ impl LogEntry {
             Self::Timer(record) => Logged::Timer(record.clone()),
             Self::Conversion(record) => Logged::Conversion(record.clone()),
             Self::Sweep(record) => Logged::Sweep(record.clone()),
+            Self::Quarantine(record) => Logged::Quarantine(record.clone()),
         }
     }
 }
@@ -283,6 +308,18 @@ pub struct Output {
     pub quarantined: Vec<Quarantined>,
     /// Proposals that did not go out, if asked for.
     pub silenced: Vec<Silenced>,
+    /// Where it stopped, since a budget must be granted first.
+    pub parked: Option<Parked>,
+}
+
+/// Where a step stopped, since a budget must be granted first. What was decided before stands, and is
+/// put out; it goes on when it is stepped again with the rest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parked {
+    /// How many of the inputs are done with.
+    pub inputs: usize,
+    /// What is to be granted.
+    pub want: Want,
 }
 
 impl Output {
@@ -303,6 +340,7 @@ impl Output {
         self.errors.append(&mut later.errors);
         self.quarantined.append(&mut later.quarantined);
         self.silenced.append(&mut later.silenced);
+        self.parked = later.parked.or(self.parked.take());
     }
 }
 
@@ -332,6 +370,20 @@ pub struct Silenced {
     pub step: u32,
     /// Policy time.
     pub at: Millis,
+}
+
+/// Numbers of 64 bits as hexadecimal digits: readers of JSON may not keep them exact.
+mod hex_number {
+    use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+    pub(super) fn serialize<S: Serializer>(number: &u64, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&format_args!("{number:016x}"))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<u64, D::Error> {
+        let text = String::deserialize(d)?;
+        u64::from_str_radix(&text, 16).map_err(D::Error::custom)
+    }
 }
 
 /// Decision ids as hexadecimal digits.

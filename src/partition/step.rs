@@ -1,13 +1,13 @@
 //! Stepping: events in the order of the stream, and the clock between them.
 
 use super::Partition;
-use super::output::{Input, Logged, Output};
+use super::output::{Input, Logged, Output, Parked};
 use super::sweep::Sweep;
 use crate::clock::Millis;
 use crate::decode::{Reason, Rejection};
 use crate::event::{Event, Facts, Incoming, Occasion, fingerprint};
 use crate::rules::RuleSet;
-use crate::state::{Applied, Customer};
+use crate::state::{Applied, Customer, Spending, Want};
 use std::sync::Arc;
 
 impl Partition {
@@ -17,25 +17,62 @@ impl Partition {
     pub fn step(&mut self, batch: &[Input], now: Millis, rules: &RuleSet) -> Output {
         self.book.open(rules, &self.customers);
         let mut output = Output::default();
-        for input in batch {
-            // What arrives at the very time at which something is due arrives after it. Before an event that was
-            // answered in part, everything due had been fired: what is due now began to wait with that part.
-            if input.already == 0 {
-                self.fire_until(input.stored_at, usize::MAX, now, rules, &mut output);
-            }
-            self.arrive(input);
-            match &input.what {
-                Incoming::Event(event) => {
-                    let applied = self.apply(event, input.sequence, &mut output);
-                    // What was imported is past: it is known from now on, and nobody answers it.
-                    if let Some((customer, index)) = applied.filter(|_| !event.imported) {
-                        self.decide(input, event, customer, index, now, rules, &mut output);
-                    }
-                }
-                Incoming::Broadcast(occasion) => self.begin_broadcast(occasion, input),
+        for (inputs, input) in batch.iter().enumerate() {
+            if let Some(want) = self.take(input, now, rules, &mut output) {
+                output.parked = Some(Parked { inputs, want });
+                break;
             }
         }
         output
+    }
+
+    /// Takes one event the whole way; returns what must be granted first, if anything.
+    fn take(
+        &mut self,
+        input: &Input,
+        now: Millis,
+        rules: &RuleSet,
+        output: &mut Output,
+    ) -> Option<Want> {
+        if self.undecided.is_none() && input.already == 0 {
+            // What arrives at the very time at which something is due arrives after it. Before an event that was
+            // answered in part, everything due had been fired: what is due now began to wait with that part.
+            self.fire_until(input.stored_at, usize::MAX, now, rules, output);
+            if let Some(parked) = output.parked.take() {
+                return Some(parked.want);
+            }
+        }
+        let event = match &input.what {
+            Incoming::Event(event) => event,
+            Incoming::Broadcast(occasion) => {
+                self.arrive(input);
+                self.begin_broadcast(occasion, input);
+                return None;
+            }
+        };
+        // What waited for a grant was applied before.
+        let (index, before) = match self.undecided.take() {
+            Some(waited) => waited,
+            None => {
+                let before = self.position;
+                self.arrive(input);
+                // What was imported is past: it is known from now on, and nobody answers it.
+                let applied = self.apply(event, input.sequence, output);
+                let (_, index) = applied.filter(|_| !event.imported)?;
+                (index, before)
+            }
+        };
+        let customer = self.customers.get(event.customer.as_str())?;
+        let subject = (customer, index, before);
+        let want = self.decide(input, event, subject, now, rules, output);
+        self.undecided = want.as_ref().map(|_| (index, before));
+        want
+    }
+
+    /// What budgets have spent, as far as this partition's log says.
+    #[must_use]
+    pub fn spending(&self) -> &Spending {
+        &self.spending
     }
 
     /// Steps one event without deciding: it was decided before, as the log says.
@@ -54,6 +91,9 @@ impl Partition {
 
     /// Takes an entry of the log.
     pub fn fold_logged(&mut self, logged: &Logged) {
+        if let Logged::Quarantine(record) = logged {
+            self.hold(record);
+        }
         self.note(logged);
     }
 

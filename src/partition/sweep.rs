@@ -8,14 +8,15 @@
 
 use super::OpenSweep;
 use super::Partition;
-use super::case::{Case, Origin, Purse};
-use super::output::{LogEntry, Output, Place, SweepKey, SweepRecord};
+use super::case::{Case, Origin};
+use super::output::{LogEntry, Output, Parked, Place, SweepKey, SweepRecord};
+use super::till::Till;
 use crate::clock::Millis;
 use crate::event::{Occasion, Value};
 use crate::partitioning::CustomerId;
 use crate::policy::{self, Demand};
 use crate::rules::{EventView, Moment, Rule, RuleSet, Standing, Subject};
-use crate::state::{Customer, Draw, Remembered};
+use crate::state::{Customer, Draw, Drawn, Remembered, Want};
 use crate::terms::DAILY;
 use std::sync::Arc;
 
@@ -171,6 +172,7 @@ impl Partition {
         let mut left = customers_max;
         if let Phase::Survey(members) = &mut sweep.phase {
             let mut members = std::mem::take(members);
+            let first = output.entries.len();
             if listening.is_empty() {
                 members.clear();
             }
@@ -181,6 +183,7 @@ impl Partition {
                 self.survey(&mut sweep, rank, &id, &listening, now, rules, &mut output);
             }
             sweep.phase = Phase::Survey(members);
+            self.settle(&output, first);
         }
         self.weigh(&mut sweep);
         let is_served = matches!(sweep.phase, Phase::Serve);
@@ -189,7 +192,11 @@ impl Partition {
             && let Some(proposal) = sweep.proposals.pop()
         {
             left -= 1;
-            self.serve(&sweep, proposal, now, rules, &mut output);
+            if let Some((proposal, want)) = self.serve(&sweep, proposal, now, rules, &mut output) {
+                sweep.proposals.push(proposal);
+                output.parked = Some(Parked { inputs: 0, want });
+                break;
+            }
         }
         if is_served && sweep.proposals.is_empty() {
             let record = self.sweep_record(sweep.key, sweep.at, true);
@@ -232,29 +239,32 @@ impl Partition {
         // From here on the first in order comes last, to be taken from the end.
         sweep.proposals.reverse();
         let is_shared = self.shares_budgets && matches!(sweep.key, SweepKey::Broadcast(_));
-        if is_shared {
+        if is_shared || self.ledger.is_by_grant() {
             sweep.phase = Phase::Surveyed;
         } else {
-            let granted = policy::allot(&self.ledger, &sweep.demands);
+            let granted = policy::allot(&sweep.demands, |at| {
+                let demand = &sweep.demands[at];
+                let drawn = self.ledger.draw(self.number, &demand.draw, &demand.budget);
+                drawn == Drawn::Paid
+            });
             sweep.grant(&granted);
         }
     }
 
-    /// The demands of the broadcast that was surveyed, to be weighed together with those of all other
-    /// partitions; given out once. The broadcast goes on with [`Partition::grant`].
-    pub fn demands(&mut self) -> Option<(u64, Vec<Demand>)> {
+    /// The demands of what was surveyed; given out once. Those of a broadcast are to be weighed together
+    /// with those of all other partitions. It goes on with [`Partition::grant`].
+    pub fn demands(&mut self) -> Option<(SweepKey, Vec<Demand>)> {
         let sweep = self.sweeps.front_mut()?;
         if !matches!(sweep.phase, Phase::Surveyed) {
             return None;
         }
         sweep.phase = Phase::Weighed;
-        Some((sweep.sequence, sweep.demands.clone()))
+        Some((sweep.key.clone(), sweep.demands.clone()))
     }
 
-    /// Which of the demands of a broadcast were covered.
-    pub fn grant(&mut self, sequence: u64, granted: &[bool]) {
-        let key = SweepKey::Broadcast(sequence);
-        if let Some(sweep) = self.sweeps.iter_mut().find(|sweep| sweep.key == key) {
+    /// Which of the demands of a broadcast or a daily trigger were covered.
+    pub fn grant(&mut self, key: &SweepKey, granted: &[bool]) {
+        if let Some(sweep) = self.sweeps.iter_mut().find(|sweep| sweep.key == *key) {
             sweep.grant(granted);
         }
     }
@@ -279,7 +289,7 @@ impl Partition {
         let customers = self.customers.clone();
         let standing = standing(sweep, id, &customer, &customers);
         let moment = rules.moment(Subject::View(&sweep.view), standing);
-        let mut case = sweep.case(id, &customer, rules, &moment, now, Purse::Ledger, output);
+        let mut case = sweep.case(id, &customer, rules, &moment, now, Till::default(), output);
         let mut proposal = Proposal {
             customer: id.clone(),
             rules: Vec::new(),
@@ -310,6 +320,7 @@ impl Partition {
         }
     }
 
+    /// Tells a customer what is coming to them; gives them back if a grant must be waited for.
     fn serve(
         &mut self,
         sweep: &Sweep,
@@ -317,17 +328,17 @@ impl Partition {
         now: Millis,
         rules: &RuleSet,
         output: &mut Output,
-    ) {
+    ) -> Option<(Proposal, Want)> {
         let id = &proposal.customer;
-        let Some(customer) = self.customers.get(id.as_str()) else {
-            return;
-        };
+        let customer = self.customers.get(id.as_str())?;
+        let mut trial = self.try_out(output);
+        let output = trial.output();
         let first = output.entries.len();
         let customers = self.customers.clone();
         let standing = standing(sweep, id, &customer, &customers);
         let moment = rules.moment(Subject::View(&sweep.view), standing);
-        let purse = Purse::Granted(proposal.granted);
-        let mut case = sweep.case(id, &customer, rules, &moment, now, purse, output);
+        let till = Till::with_grants(proposal.granted.clone());
+        let mut case = sweep.case(id, &customer, rules, &moment, now, till, output);
         let mut proposed = Vec::with_capacity(proposal.rules.len());
         for name in &proposal.rules {
             // The rule may have gone since, or its time may be over.
@@ -342,14 +353,14 @@ impl Partition {
             }
         }
         case.arbitrate(self, &proposed);
-        if let Purse::Granted(left) = case.purse {
-            for draw in left {
-                self.ledger.give_back(&draw);
-            }
-        }
+        let want = case.till.close(self);
         drop(moment);
         drop(customer);
+        if want.is_some() {
+            output.retract();
+        }
         self.settle(output, first);
+        trial.end(want).map(|want| (proposal, want))
     }
 }
 
@@ -378,7 +389,7 @@ impl Sweep {
         rules: &'a RuleSet,
         moment: &'a Moment<'a>,
         now: Millis,
-        purse: Purse,
+        till: Till,
         output: &'a mut Output,
     ) -> Case<'a> {
         Case {
@@ -390,7 +401,7 @@ impl Sweep {
             at: self.at,
             time: self.occasion.time,
             now,
-            purse,
+            till,
             output,
         }
     }

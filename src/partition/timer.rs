@@ -1,14 +1,15 @@
 //! What is due: delays, steps, the ends of quiet hours, and the daily triggers.
 
 use super::Partition;
-use super::case::{Case, Origin, Purse, Said, Utterance, quiet_until};
-use super::output::{Output, SweepKey, TimerChange};
+use super::case::{Case, Origin, Said, Utterance, quiet_until};
+use super::output::{Output, Parked, SweepKey, TimerChange};
+use super::till::Till;
 use crate::action::{Next, Verdict};
 use crate::clock::Millis;
 use crate::partitioning::CustomerId;
 use crate::policy;
 use crate::rules::{EventView, Rule, RuleSet, Standing, Subject};
-use crate::state::{DecisionId, Pending, Wait};
+use crate::state::{DecisionId, Pending, Wait, Want};
 use crate::terms::DAILY;
 use jiff::civil::Time;
 use std::cmp::Reverse;
@@ -48,8 +49,8 @@ pub(super) struct DailyClock {
 }
 
 impl Partition {
-    /// Fires what is due up to `until`, in the order of time, but at most so many. Returns whether that
-    /// was all.
+    /// Fires what is due up to `until`, in the order of time, but at most so many, and none that a grant
+    /// must be waited for. Returns whether that was all.
     pub(super) fn fire_until(
         &mut self,
         until: Millis,
@@ -71,8 +72,12 @@ impl Partition {
                 (Some(due), _) => {
                     left -= 1;
                     self.pass(due);
-                    if let Some((due, id, entry)) = self.timers.pop_due(until) {
-                        self.fire(due, &id, entry, now, rules, output);
+                    if let Some((due, id, entry)) = self.timers.pop_due(until)
+                        && let Some(want) = self.fire(due, &id, entry, now, rules, output)
+                    {
+                        self.timers.push(due, &id, entry);
+                        output.parked = Some(Parked { inputs: 0, want });
+                        return false;
                     }
                 }
                 (None, _) => break,
@@ -152,13 +157,11 @@ impl Partition {
         now: Millis,
         rules: &RuleSet,
         output: &mut Output,
-    ) {
-        let Some(customer) = self.customers.get(id.as_str()) else {
-            return;
-        };
-        let Some(pending) = customer.pending(entry).filter(|p| p.due == due).cloned() else {
-            return;
-        };
+    ) -> Option<Want> {
+        let customer = self.customers.get(id.as_str())?;
+        let pending = customer.pending(entry).filter(|p| p.due == due).cloned()?;
+        let mut trial = self.try_out(output);
+        let output = trial.output();
         let first = output.entries.len();
         let customers = self.customers.clone();
         let occasion = pending.trigger.occasion();
@@ -180,16 +183,21 @@ impl Partition {
             at: due,
             time: due,
             now,
-            purse: Purse::Ledger,
+            till: Till::default(),
             output,
         };
         case.ring(self, &pending);
+        let want = case.till.close(self);
         if moment.crossed_trimmed_edge() {
             output.trimmed_windows += 1;
         }
         drop(moment);
         drop(customer);
+        if want.is_some() {
+            output.retract();
+        }
         self.settle(output, first);
+        trial.end(want)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who gets what is scarce, when many ask at the same time: in one order, whoever asks where.
 
 use crate::partitioning::CustomerId;
-use crate::state::{Draw, Ledger};
+use crate::state::Draw;
 use crate::terms::Budget;
 use sha2::{Digest, Sha256};
 
@@ -38,10 +38,10 @@ pub fn rank(source: &str, event: &str, customer: &CustomerId) -> u64 {
 }
 
 /// Draws for the demands in the order of customers and of their rules, and tells which were covered, in
-/// the order in which they were given. A customer gets one of a group. Who comes too late for a large
-/// sum does not keep the next from a small one.
+/// the order in which they were given: `draw` says whether the one at that place is. A customer gets one of a group. Who
+/// comes too late for a large sum does not keep the next from a small one.
 #[must_use]
-pub fn allot(ledger: &Ledger, demands: &[Demand]) -> Vec<bool> {
+pub fn allot(demands: &[Demand], mut draw: impl FnMut(usize) -> bool) -> Vec<bool> {
     let mut order: Vec<usize> = (0..demands.len()).collect();
     order.sort_by(|a, b| {
         let key = |at: usize| {
@@ -57,7 +57,7 @@ pub fn allot(ledger: &Ledger, demands: &[Demand]) -> Vec<bool> {
         won.retain(|(rank, _)| *rank == demand.rank);
         let group = demand.group.as_deref().map(|group| (demand.rank, group));
         if group.is_none_or(|group| !won.contains(&group)) {
-            granted[at] = ledger.draw(&demand.draw, &demand.budget);
+            granted[at] = draw(at);
             if granted[at] {
                 won.extend(group);
             }
@@ -70,6 +70,7 @@ pub fn allot(ledger: &Ledger, demands: &[Demand]) -> Vec<bool> {
 mod tests {
     use super::*;
     use crate::money::Money;
+    use crate::state::{Drawn, Ledger};
 
     fn demand(rank: u64, place: usize, rule: &str, group: Option<&str>) -> Demand {
         Demand {
@@ -95,7 +96,11 @@ mod tests {
         let group = Some("g");
         let both = |rank| [demand(rank, 0, "z", group), demand(rank, 1, "a", group)];
         let demands: Vec<Demand> = [5, 3, 9, 1, 7].into_iter().flat_map(both).collect();
-        let granted = allot(&Ledger::default(), &demands);
+        let ledger = Ledger::default();
+        let granted = allot(&demands, |at| {
+            let demand = &demands[at];
+            ledger.draw(0, &demand.draw, &demand.budget) == Drawn::Paid
+        });
         let who = |rule: &str| -> Vec<u64> {
             let got = demands
                 .iter()

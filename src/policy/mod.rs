@@ -12,5 +12,5 @@ pub use allotment::{Demand, allot, rank};
 pub use contact::{Refusal, channel, frequency};
 pub use experiment::{is_held_out, is_rolled_out, variant};
 pub use journey::{next_step, step_due};
-pub use quarantine::Quarantine;
+pub use quarantine::{Held, Quarantine};
 pub use schedule::{daily_due, is_scheduled, local_day};

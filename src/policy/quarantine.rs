@@ -20,6 +20,17 @@ struct Meter {
     failures: u32,
     until: Millis,
     times: u32,
+    /// Known from the log alone, which does not say whether it worked again since.
+    restored: bool,
+}
+
+/// How a rule is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Until when, by the wall clock.
+    pub until: Millis,
+    /// How often, in a row.
+    pub times: u32,
 }
 
 /// The meters of all rules that failed lately, shared by all partitions.
@@ -43,7 +54,7 @@ impl Quarantine {
     }
 
     /// Notes a failure; tells until when the rule is in quarantine if this one put it there.
-    pub fn failed(&self, rule: &Arc<str>, digest: u64, now: Millis) -> Option<Millis> {
+    pub fn failed(&self, rule: &Arc<str>, digest: u64, now: Millis) -> Option<Held> {
         let mut meters = self.lock();
         self.any.store(true, Ordering::Relaxed);
         let fresh = || Meter {
@@ -51,9 +62,11 @@ impl Quarantine {
             failures: 0,
             until: 0,
             times: 0,
+            restored: false,
         };
         let meter = meters.entry(rule.clone()).or_insert_with(fresh);
-        if meter.digest != digest {
+        let is_over = meter.restored && now >= meter.until;
+        if meter.digest != digest || is_over {
             *meter = fresh();
         }
         meter.failures += 1;
@@ -67,7 +80,46 @@ impl Quarantine {
             .min(HOLD_MAX);
         meter.times += 1;
         meter.until = now.saturating_add(hold);
-        Some(meter.until)
+        meter.restored = false;
+        Some(Held {
+            until: meter.until,
+            times: meter.times,
+        })
+    }
+
+    /// All rules that were put here, in order, each with its text's digest.
+    #[must_use]
+    pub fn held(&self) -> Vec<(Arc<str>, u64, Held)> {
+        let meters = self.lock();
+        let held = meters.iter().filter(|(_, meter)| meter.times > 0);
+        let mut held: Vec<_> = held
+            .map(|(rule, meter)| {
+                let (until, times) = (meter.until, meter.times);
+                (rule.clone(), meter.digest, Held { until, times })
+            })
+            .collect();
+        held.sort_by(|a, b| a.0.cmp(&b.0));
+        held
+    }
+
+    /// Takes over what the log says, unless more is known.
+    pub fn restore(&self, rule: &Arc<str>, digest: u64, held: Held) {
+        let mut meters = self.lock();
+        if meters
+            .get(rule)
+            .is_some_and(|meter| meter.until >= held.until)
+        {
+            return;
+        }
+        let meter = Meter {
+            digest,
+            failures: FAILURES_MAX - 1,
+            until: held.until,
+            times: held.times,
+            restored: true,
+        };
+        meters.insert(rule.clone(), meter);
+        self.any.store(true, Ordering::Relaxed);
     }
 
     /// Notes that a rule was asked and answered.
@@ -107,18 +159,39 @@ mod tests {
             assert_eq!(quarantine.failed(&rule, 1, 0), None);
         }
         assert_eq!(quarantine.until("r", 1, 0), None);
-        assert_eq!(quarantine.failed(&rule, 1, 0), Some(HOLD_FIRST));
+        let held = |until, times| Some(Held { until, times });
+        assert_eq!(quarantine.failed(&rule, 1, 0), held(HOLD_FIRST, 1));
         assert_eq!(quarantine.until("r", 1, HOLD_FIRST - 1), Some(HOLD_FIRST));
         assert_eq!(quarantine.until("r", 2, 0), None, "another text of it");
         assert_eq!(quarantine.until("r", 1, HOLD_FIRST), None, "time is over");
         let again = quarantine.failed(&rule, 1, HOLD_FIRST);
         assert_eq!(
             again,
-            Some(3 * HOLD_FIRST),
+            held(3 * HOLD_FIRST, 2),
             "one failure, and twice as long"
         );
         quarantine.succeeded("r");
         assert_eq!(quarantine.failed(&rule, 1, HOUR), None, "all is forgiven");
+    }
+
+    #[test]
+    fn what_the_log_says_holds_until_its_time_is_over_and_no_longer() {
+        let (quarantine, rule): (_, Arc<str>) = (Quarantine::default(), "r".into());
+        let held = Held {
+            until: HOUR,
+            times: 3,
+        };
+        quarantine.restore(&rule, 1, held);
+        assert_eq!(quarantine.until("r", 1, HOUR - 1), Some(HOUR));
+        assert_eq!(quarantine.until("r", 2, 0), None, "another text of it");
+        assert_eq!(quarantine.failed(&rule, 1, HOUR), None, "it begins anew");
+        let known = Held {
+            until: MINUTE,
+            times: 1,
+        };
+        quarantine.restore(&rule, 1, held);
+        quarantine.restore(&rule, 1, known);
+        assert_eq!(quarantine.until("r", 1, MINUTE), Some(HOUR), "the longest");
     }
 
     #[test]

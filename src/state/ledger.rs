@@ -1,14 +1,16 @@
-//! What the rules' budgets have spent: the sum of the log's costs, shared by all partitions.
+//! What the rules' budgets have spent, and what of them the partitions of this engine may draw.
+//!
+//! *Spent* is the sum of the log's costs. Without a broker (offline, in rule tests) whatever the
+//! limits leave may be drawn. With one, several engines draw on the same budgets: each partition
+//! draws only what it was [granted](super::grants) before.
 
+use super::holding::{Account, Holding, Known};
+use super::spending::Spending;
 use crate::money::Money;
 use crate::terms::Budget;
 use jiff::civil::Date;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
-/// How many days of spending are kept for daily limits. Policy time does not go back further than the
-/// events of a backlog do, and those are stale.
-const DAYS_KEPT: usize = 16;
 
 /// Something to be paid for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,79 +25,216 @@ pub struct Draw {
     pub cost: Money,
 }
 
-#[derive(Debug, Default)]
-struct Account {
-    total: Money,
-    days: BTreeMap<Date, Money>,
+impl Draw {
+    /// The account it is drawn on.
+    #[must_use]
+    pub fn key(&self) -> AccountKey {
+        (self.rule.clone(), self.account.clone())
+    }
 }
 
-type Accounts = HashMap<(Arc<str>, Option<Box<str>>), Account>;
+/// A rule and, for a budget with `per`, whose account it is.
+pub type AccountKey = (Arc<str>, Option<Box<str>>);
 
-/// All accounts.
+/// A draw that its partition has no grant for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Want {
+    /// What is to be drawn.
+    pub draw: Draw,
+    /// The limits.
+    pub budget: Budget,
+}
+
+/// What became of a draw.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drawn {
+    /// It is paid for.
+    Paid,
+    /// The budget does not cover it.
+    Exhausted,
+    /// The partition has not been granted so much, and it is not known that it cannot be.
+    Wanting,
+}
+
+/// How much a budget may spend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Ever.
+    pub total: Option<Money>,
+    /// On a calendar day.
+    pub daily: Option<Money>,
+}
+
+impl Limits {
+    /// Those of a budget.
+    #[must_use]
+    pub fn of(budget: &Budget) -> Self {
+        Self {
+            total: budget.total,
+            daily: budget.daily,
+        }
+    }
+
+    /// Whether anything that `other` allows is forbidden.
+    pub(super) fn below(self, other: Self) -> bool {
+        let below = |own: Option<Money>, other: Option<Money>| match (own, other) {
+            (Some(own), Some(other)) => own < other,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        below(self.total, other.total) || below(self.daily, other.daily)
+    }
+}
+
+type Accounts = BTreeMap<AccountKey, Account>;
+
+/// All accounts, shared by the partitions of an engine.
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<Accounts>);
+pub struct Ledger {
+    accounts: Mutex<Accounts>,
+    /// Whether only what was granted may be drawn.
+    by_grant: bool,
+}
 
 impl Ledger {
+    /// One of which each partition draws only what it was granted.
+    #[must_use]
+    pub fn by_grant() -> Self {
+        Self {
+            by_grant: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether only what was granted may be drawn, so that a draw may have to wait.
+    #[must_use]
+    pub fn is_by_grant(&self) -> bool {
+        self.by_grant
+    }
+
     /// Pays, if the budget covers it.
     #[must_use]
-    pub fn draw(&self, draw: &Draw, budget: &Budget) -> bool {
+    pub fn draw(&self, partition: u16, draw: &Draw, budget: &Budget) -> Drawn {
         let mut accounts = self.lock();
         let account = account(&mut accounts, draw);
-        let covers = |limit: Option<Money>, spent: Money| {
-            limit.is_none_or(|limit| spent.saturating_add(draw.cost) <= limit)
+        let limits = Limits::of(budget);
+        let drawn = if self.by_grant {
+            account.idle = 0;
+            account.quiet = false;
+            if let Some(holding) = account.holdings.get_mut(&partition) {
+                holding.unreserve();
+            }
+            granted(account, partition, draw, limits)
+        } else {
+            allowed(account.holding(partition), draw, limits)
         };
-        let today = account.days.get(&draw.day).copied().unwrap_or_default();
-        let covered = covers(budget.total, account.total) && covers(budget.daily, today);
-        if covered {
-            account.add(draw.day, draw.cost);
+        if drawn == Drawn::Paid {
+            account.add(partition, draw.day, draw.cost);
         }
-        covered
+        drawn
     }
 
     /// Notes what was paid before.
-    pub fn add(&self, draw: &Draw) {
-        account(&mut self.lock(), draw).add(draw.day, draw.cost);
+    pub fn add(&self, partition: u16, draw: &Draw) {
+        account(&mut self.lock(), draw).add(partition, draw.day, draw.cost);
     }
 
-    /// Takes back what was drawn and then not said.
-    pub fn give_back(&self, draw: &Draw) {
-        let mut accounts = self.lock();
-        let account = account(&mut accounts, draw);
-        account.total = account.total.saturating_sub(draw.cost);
-        if let Some(day) = account.days.get_mut(&draw.day) {
-            *day = day.saturating_sub(draw.cost);
+    /// Notes what a partition had spent before.
+    pub fn add_all(&self, partition: u16, spending: &Spending) {
+        for (key, total, days) in spending.iter() {
+            self.change(key, |account| account.add_all(partition, total, days));
         }
     }
 
-    /// What a rule has spent in all, over its accounts.
+    /// Takes back what was drawn and then not said.
+    pub fn give_back(&self, partition: u16, draw: &Draw) {
+        let mut accounts = self.lock();
+        let holding = account(&mut accounts, draw).holding_mut(partition);
+        holding.total.give_back(draw.cost);
+        if let Some(day) = holding.days.get_mut(&draw.day) {
+            day.give_back(draw.cost);
+        }
+    }
+
+    /// What a rule has spent in all in the partitions of this engine, over its accounts.
     #[must_use]
     pub fn spent(&self, rule: &str) -> Money {
+        self.sum(rule, |holding| holding.total.used)
+    }
+
+    /// What the partitions of this engine have been granted for a rule in all, over its accounts.
+    #[must_use]
+    pub fn granted(&self, rule: &str) -> Money {
+        self.sum(rule, |holding| holding.total.granted)
+    }
+
+    fn sum(&self, rule: &str, amount: impl Fn(&Holding) -> Money) -> Money {
         let accounts = self.lock();
         let own = accounts.iter().filter(|((name, _), _)| &**name == rule);
-        own.fold(Money::ZERO, |sum, (_, account)| {
-            sum.saturating_add(account.total)
-        })
+        own.flat_map(|(_, account)| account.holdings.values())
+            .fold(Money::ZERO, |sum, holding| {
+                sum.saturating_add(amount(holding))
+            })
+    }
+
+    pub(super) fn change<T>(&self, key: &AccountKey, change: impl FnOnce(&mut Account) -> T) -> T {
+        change(self.lock().entry(key.clone()).or_default())
+    }
+
+    pub(super) fn each(&self, mut look: impl FnMut(&AccountKey, &mut Account)) {
+        self.lock()
+            .iter_mut()
+            .for_each(|(key, account)| look(key, account));
     }
 
     fn lock(&self) -> MutexGuard<'_, Accounts> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.accounts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn account<'a>(accounts: &'a mut Accounts, draw: &Draw) -> &'a mut Account {
-    accounts
-        .entry((draw.rule.clone(), draw.account.clone()))
-        .or_default()
+    accounts.entry(draw.key()).or_default()
 }
 
-impl Account {
-    fn add(&mut self, day: Date, cost: Money) {
-        self.total = self.total.saturating_add(cost);
-        let spent = self.days.entry(day).or_default();
-        *spent = spent.saturating_add(cost);
-        while self.days.len() > DAYS_KEPT {
-            self.days.pop_first();
+/// Whether the limits leave enough, when nobody else draws on them.
+fn allowed(holding: Option<&Holding>, draw: &Draw, limits: Limits) -> Drawn {
+    let total = holding.map_or(Money::ZERO, |holding| holding.total.used);
+    let today = holding.and_then(|holding| holding.days.get(&draw.day));
+    let today = today.map_or(Money::ZERO, |day| day.used);
+    let covers = |limit: Option<Money>, used: Money| {
+        limit.is_none_or(|limit| used.saturating_add(draw.cost) <= limit)
+    };
+    if covers(limits.total, total) && covers(limits.daily, today) {
+        Drawn::Paid
+    } else {
+        Drawn::Exhausted
+    }
+}
+
+/// Whether the partition's grant covers it, and if not, whether it is known that no grant will.
+fn granted(account: &mut Account, partition: u16, draw: &Draw, limits: Limits) -> Drawn {
+    if draw.cost == Money::ZERO {
+        return Drawn::Paid;
+    }
+    let (total, day) = account.lacking(partition, draw.day, draw.cost);
+    // What was granted under higher limits may be more than there is now.
+    let holds = account.is_claimed(partition) && !limits.below(account.limits);
+    if holds && total == Money::ZERO && day == Money::ZERO {
+        return Drawn::Paid;
+    }
+    if limits.daily.is_some() && !account.keeps(draw.day) {
+        return Drawn::Exhausted;
+    }
+    let known = account.known.filter(|_| account.limits == limits);
+    match known {
+        Some(Known {
+            total: total_left,
+            day: Some((of, day_left)),
+        }) if of == draw.day && (total > total_left || day > day_left) => {
+            account.asked = true;
+            Drawn::Exhausted
         }
+        _ => Drawn::Wanting,
     }
 }
 
@@ -124,13 +263,14 @@ mod tests {
     fn a_budget_is_spent_to_the_last_unit_and_no_further() {
         let ledger = Ledger::default();
         let budget = budget(Some(10), Some(6));
-        assert!(ledger.draw(&draw(None, 1, 6), &budget));
-        assert!(!ledger.draw(&draw(None, 1, 1), &budget), "the day is spent");
-        assert!(!ledger.draw(&draw(None, 2, 5), &budget), "over the total");
-        assert!(ledger.draw(&draw(None, 2, 4), &budget));
-        assert!(!ledger.draw(&draw(None, 3, 1), &budget), "all is spent");
-        ledger.give_back(&draw(None, 2, 4));
-        assert!(ledger.draw(&draw(None, 3, 4), &budget));
+        let pays = |draw: &Draw| ledger.draw(0, draw, &budget) == Drawn::Paid;
+        assert!(pays(&draw(None, 1, 6)));
+        assert!(!pays(&draw(None, 1, 1)), "the day is spent");
+        assert!(!pays(&draw(None, 2, 5)), "over the total");
+        assert!(pays(&draw(None, 2, 4)));
+        assert!(!pays(&draw(None, 3, 1)), "all is spent");
+        ledger.give_back(0, &draw(None, 2, 4));
+        assert!(pays(&draw(None, 3, 4)));
         assert_eq!(ledger.spent("r"), Money::from_ten_thousandths(10));
     }
 
@@ -138,12 +278,19 @@ mod tests {
     fn each_account_has_the_whole_budget() {
         let ledger = Ledger::default();
         let budget = budget(Some(5), None);
-        assert!(ledger.draw(&draw(Some("M1"), 1, 5), &budget));
-        assert!(!ledger.draw(&draw(Some("M1"), 1, 1), &budget));
-        assert!(ledger.draw(&draw(Some("M2"), 1, 5), &budget));
-        assert!(
-            ledger.draw(&draw(Some("M1"), 1, 0), &budget),
-            "nothing costs nothing"
-        );
+        let pays = |draw: &Draw| ledger.draw(0, draw, &budget) == Drawn::Paid;
+        assert!(pays(&draw(Some("M1"), 1, 5)));
+        assert!(!pays(&draw(Some("M1"), 1, 1)));
+        assert!(pays(&draw(Some("M2"), 1, 5)));
+        assert!(pays(&draw(Some("M1"), 1, 0)), "nothing costs nothing");
+    }
+
+    #[test]
+    fn what_was_not_granted_is_wanted_and_not_drawn() {
+        let ledger = Ledger::by_grant();
+        let budget = budget(Some(5), None);
+        assert_eq!(ledger.draw(3, &draw(None, 1, 1), &budget), Drawn::Wanting);
+        assert_eq!(ledger.draw(3, &draw(None, 1, 0), &budget), Drawn::Paid);
+        assert_eq!(ledger.spent("r"), Money::ZERO);
     }
 }

@@ -10,13 +10,17 @@ mod contacts;
 mod customer;
 mod customers;
 pub mod export;
+mod grants;
+mod holding;
 mod journal;
 mod ledger;
 mod list;
 mod names;
 mod pending;
+mod planning;
 mod profile;
 mod shape;
+mod spending;
 mod table;
 mod window;
 
@@ -24,11 +28,16 @@ pub use codec::{CODEC_VERSION, CodecError, CustomerDecoder, CustomerEncoder};
 pub use contacts::{Contact, Contacts, DecisionId, Outcomes};
 pub use customer::{Applied, Customer, JournalLimits};
 pub use customers::Customers;
+pub use grants::{
+    Answer, Claim, ClaimKind, Entry as GrantsEntry, Epochs, Grant, Plan, Record as GrantRecord,
+    Sight, Terms as GrantTerms,
+};
 pub use journal::{Entries, Entry, EntryRef, Journal, KeptValue};
-pub use ledger::{Draw, Ledger};
+pub use ledger::{AccountKey, Draw, Drawn, Ledger, Limits, Want};
 pub use list::ThinList;
 pub use names::{Name, Names};
 pub use pending::{Pending, Remembered, Wait};
 pub use profile::{Attribute, Profile};
 pub use shape::{EntryPhase, Shape, ShapeId};
+pub use spending::{Spending, SpentAccount};
 pub use window::{Distinct, Filter, FilterField, FilterValue, View, Window};

@@ -78,6 +78,16 @@ pub struct Metrics {
     pub reloads: IntCounterVec,
     /// Seconds from noticing a change to the swap.
     pub reload_seconds: Histogram,
+    /// What each rule's budget has spent in the partitions of this engine, in base currency.
+    pub budget_spent: GaugeVec,
+    /// What the partitions of this engine have been granted of it.
+    pub budget_granted: GaugeVec,
+    /// What nobody has been granted of it, for budgets with one account and a total.
+    pub budget_free: GaugeVec,
+    /// Seconds a partition waited for a grant.
+    pub budget_wait_seconds: Histogram,
+    /// How often another engine had changed a budget's grants first.
+    pub budget_conflicts: IntCounter,
     /// 1 while the files in the rules folder are faulty and an older generation is live.
     pub rules_faulty: IntGauge,
 }
@@ -202,6 +212,29 @@ impl Metrics {
             reload_seconds: c.histogram(
                 "rule_reload_seconds",
                 "Time from noticing a change in the rules folder to the swap.",
+            ),
+            budget_spent: c.numbers(
+                "budget_spent",
+                "What a rule's budget has spent in the partitions of this engine, in base currency.",
+                &["rule"],
+            ),
+            budget_granted: c.numbers(
+                "budget_granted",
+                "What the partitions of this engine have been granted of a rule's budget, in base currency.",
+                &["rule"],
+            ),
+            budget_free: c.numbers(
+                "budget_free",
+                "What no engine has been granted of a rule's total budget, in base currency.",
+                &["rule"],
+            ),
+            budget_wait_seconds: c.histogram(
+                "budget_wait_seconds",
+                "Time that a partition waited for the grant of a budget.",
+            ),
+            budget_conflicts: c.counter(
+                "budget_conflicts_total",
+                "How often another engine had changed a budget's grants first.",
             ),
             rules_faulty: c.gauge(
                 "rules_faulty",

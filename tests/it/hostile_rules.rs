@@ -68,3 +68,35 @@ async fn offenders_are_counted_and_shown_and_the_others_decide_as_ever() {
             .any(|a| a.event["data"]["rule"] == "throwing")
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_in_quarantine_stays_there_when_the_engine_is_started_again() {
+    let (nats, rules) = (Nats::start().await, Folder::new());
+    kit::save(rules.path(), "answer.rhai", &kit::answering_rule("A"));
+    let throwing = "const RULE = #{ on: \"merchant.checkout\", channels: [\"push\"] };\nfn when(event, customer) { throw \"no good\" }\nfn action(event, customer) { #{ kind: \"offer\" } }\n";
+    kit::save(rules.path(), "throwing.rhai", throwing);
+    let mut engine = Engine::start(&nats.url(), rules.path());
+    let publisher = EventPublisher::new(&nats.connect().await, 64);
+    for number in 0..60 {
+        kit::publish(&publisher, &format!("e{number}"), &format!("C{number}")).await;
+    }
+    kit::wait_actions(&nats.url(), 60).await;
+    let quarantined = "onscene_rule_quarantines_total{rule=\"throwing\"}";
+    assert!(engine.metric(quarantined) > 0.5);
+    engine.kill();
+    let engine = Engine::start(&nats.url(), rules.path());
+    assert!(engine.get("/api/rules").contains("quarantined_until\":\"2"));
+    for number in 60..90 {
+        kit::publish(&publisher, &format!("e{number}"), &format!("C{number}")).await;
+    }
+    kit::wait_actions(&nats.url(), 90).await;
+    let asked = "onscene_rule_errors_total{function=\"when\",line=\"2\",rule=\"throwing\"}";
+    assert!(engine.metric(asked) < 0.5, "it is not asked again");
+    let held = "onscene_verdicts_total{rule=\"throwing\",verdict=\"quarantine\"}";
+    assert!(engine.metric(held) > 29.5);
+    // Mending the file is the way back.
+    kit::save(rules.path(), "throwing.rhai", &kit::answering_rule("T"));
+    engine.wait_log("rules swapped");
+    kit::publish(&publisher, "again", "C1").await;
+    kit::wait_actions(&nats.url(), 92).await;
+}

@@ -6,6 +6,7 @@
     reason = "tests wait for an engine in another process, and measure how long"
 )]
 
+mod budgets;
 mod checkpoints;
 mod checks;
 mod crash;
@@ -14,6 +15,7 @@ mod desk_commands;
 mod documents;
 mod examples;
 mod gate;
+mod grants;
 mod hostile_rules;
 mod import;
 mod kit;

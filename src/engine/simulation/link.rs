@@ -11,6 +11,7 @@ use crate::nats::{
     Behind, DeadLetterError, EventsState, Extent, InfoError, LogMessage, LogStore, LogWrite,
     Outcome, ReadError, StoredEvent,
 };
+use bytes::Bytes;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -192,7 +193,7 @@ fn not_read(world: &World, partition: u16, owner: &str) -> LogMessage {
         pending: 0,
         subject: String::new(),
         headers: headers.into_iter().collect(),
-        payload: bytes::Bytes::new(),
+        payload: Bytes::new(),
     }
 }
 
@@ -270,6 +271,28 @@ impl Broker for Link {
             }
             pause(LOOK_MS).await;
         }
+    }
+
+    async fn budget(&self, key: &str) -> Result<Option<(u64, Bytes)>, InfoError> {
+        let key = key.to_owned();
+        let answer = self.request(move |world| world.budget(&key)).await;
+        answer.map_err(|none| InfoError::Other(none.text()))
+    }
+
+    async fn put_budget(
+        &self,
+        key: &str,
+        value: Bytes,
+        revision: u64,
+    ) -> Result<Option<u64>, InfoError> {
+        let key = key.to_owned();
+        let put = self.request(move |world| world.put_budget(&key, &value, revision));
+        put.await.map_err(|none| InfoError::Other(none.text()))
+    }
+
+    async fn budget_keys(&self) -> Result<Vec<String>, InfoError> {
+        let answer = self.request(|world| world.budget_keys()).await;
+        answer.map_err(|none| InfoError::Other(none.text()))
     }
 
     async fn refused_since(&self, sequence: u64) -> Result<HashSet<u64>, DeadLetterError> {

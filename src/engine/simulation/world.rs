@@ -8,7 +8,7 @@ use crate::nats::{
     Behind, EventsState, Extent, Headers, LogMessage, LogWrite, Outcome, StoredEvent,
 };
 use bytes::Bytes;
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tokio::sync::watch;
@@ -35,6 +35,8 @@ pub(super) struct World {
     tails: Vec<u64>,
     /// `SCENE_DLQ`.
     pub(super) dead: Vec<Dead>,
+    /// `SCENE_BUDGETS`: the revision and the value of each key.
+    budgets: BTreeMap<String, (u64, Bytes)>,
     /// Until when the server is away, in the runtime's milliseconds.
     down_until: u64,
     /// Changes when an event was stored.
@@ -74,6 +76,7 @@ impl World {
             log: Vec::new(),
             tails: vec![0; usize::from(partitions)],
             dead: Vec::new(),
+            budgets: BTreeMap::new(),
             down_until: 0,
             stored: Listeners::new(0),
             history: None,
@@ -97,6 +100,26 @@ impl World {
                 let _ = writeln!(history, "{at:>6} {line}");
             }
         }
+    }
+
+    pub(super) fn budget(&self, key: &str) -> Option<(u64, Bytes)> {
+        self.budgets.get(key).cloned()
+    }
+
+    /// Writes a key if its revision is the expected one; revisions are those of one stream.
+    pub(super) fn put_budget(&mut self, key: &str, value: &Bytes, revision: u64) -> Option<u64> {
+        let known = self.budgets.get(key).map_or(0, |(revision, _)| *revision);
+        if known != revision {
+            return None;
+        }
+        let newest = self.budgets.values().map(|(revision, _)| *revision).max();
+        let next = newest.unwrap_or(0) + 1;
+        self.budgets.insert(key.to_owned(), (next, value.clone()));
+        Some(next)
+    }
+
+    pub(super) fn budget_keys(&self) -> Vec<String> {
+        self.budgets.keys().cloned().collect()
     }
 
     pub(super) fn is_down(&self) -> bool {

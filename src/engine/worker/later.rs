@@ -4,6 +4,7 @@ use super::super::broker::{Broker, Events as _};
 use super::{EngineError, Worker};
 use crate::clock::Millis;
 use crate::partition::Output;
+use crate::state::Want;
 
 /// Timers that are fired before what they led to is committed, and events get their turn.
 const TIMERS_MAX: usize = 512;
@@ -26,19 +27,28 @@ impl<B: Broker> Worker<B> {
 
     /// Fires what must be fired before events that were stored at `until`, a slice at a time, so that
     /// many that are due at once need no more memory than few.
-    pub(super) async fn fire_before(&mut self, until: Millis) -> Result<(), EngineError> {
+    ///
+    /// Returns whether it came to the end: not if it was told to stop while it waited for a grant.
+    pub(super) async fn fire_before(&mut self, until: Millis) -> Result<bool, EngineError> {
         while !self.fire(until).await? {
+            if self.stop.is_cancelled() {
+                return Ok(false);
+            }
             tokio::task::yield_now().await;
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn fire(&mut self, until: Millis) -> Result<bool, EngineError> {
         let rules = self.shared.registry.live();
-        let (output, all) =
+        let (mut output, all) =
             self.partition
                 .advance_some(until, TIMERS_MAX, self.shared.clock.now(), &rules);
+        let parked = output.parked.take();
         self.finish(output).await?;
+        if let Some(parked) = parked {
+            self.wait_for(parked.want).await;
+        }
         Ok(all)
     }
 
@@ -51,28 +61,50 @@ impl<B: Broker> Worker<B> {
     /// Takes the broadcast that was begun first a slice further.
     pub(super) async fn sweep(&mut self) -> Result<(), EngineError> {
         let rules = self.shared.registry.live();
-        let output = self
+        let mut output = self
             .partition
             .sweep(SWEEP_CUSTOMERS_MAX, self.shared.clock.now(), &rules);
-        if let Some((broadcast, demands)) = self.partition.demands() {
-            self.asking = Some(broadcast);
+        let parked = output.parked.take();
+        if let Some((key, demands)) = self.partition.demands() {
+            self.asking = Some(key.clone());
             let partition = self.chain.partition();
-            let allotments = &self.shared.allotments;
-            allotments.submit(broadcast, partition, demands);
-            // If this partition was the last, the answer is there.
-            self.take_grant();
+            self.shared.allotments.submit(key, partition, demands);
+            self.hand_over().await;
         }
         self.look_ahead();
-        self.finish(output).await
+        self.finish(output).await?;
+        if let Some(parked) = parked {
+            self.wait_for(parked.want).await;
+        }
+        Ok(())
+    }
+
+    /// Has broadcasts weighed for which this partition's word was the last that was missing.
+    pub(super) async fn hand_over(&mut self) {
+        for gathering in self.shared.allotments.ready() {
+            self.shared.grants.weigh(gathering).await;
+        }
+    }
+
+    /// Waits until it is worth trying again to draw on a budget. Returns whether it is: not if the engine
+    /// stops meanwhile.
+    pub(super) async fn wait_for(&mut self, want: Want) -> bool {
+        let since = self.shared.clock.now();
+        let grants = &self.shared.grants;
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => false,
+            () = grants.wait(self.chain.partition(), want, since) => true,
+        }
     }
 
     pub(super) fn take_grant(&mut self) {
-        let Some(broadcast) = self.asking else {
+        let Some(key) = &self.asking else {
             return;
         };
         let partition = self.chain.partition();
-        if let Some(granted) = self.shared.allotments.take(broadcast, partition) {
-            self.partition.grant(broadcast, &granted);
+        if let Some(granted) = self.shared.allotments.take(key, partition) {
+            self.partition.grant(key, &granted);
             self.asking = None;
         }
     }

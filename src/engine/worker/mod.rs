@@ -5,12 +5,14 @@ mod arrivals;
 mod checkpoint;
 mod counting;
 mod later;
+mod stepping;
 mod write;
 
 use super::EngineError;
 use super::allotments::Allotments;
 use super::broker::{Broker, Events as _};
 use super::checkpoints::Checkpoints;
+use super::grants::Grants;
 use super::listeners::Listeners;
 use super::watermark::{Dues, Watermark};
 use crate::action::Decision;
@@ -20,7 +22,7 @@ use crate::durable::{Recovery, ThroughRecord, log};
 use crate::event::{Incoming, Stored};
 use crate::health::Health;
 use crate::nats::{Chain, LogWrite, StoredEvent};
-use crate::partition::{Input, LogEntry, Partition};
+use crate::partition::{Input, LogEntry, Partition, SweepKey};
 use crate::registry::RuleRegistry;
 use crate::rules::RuleSet;
 use crate::state::Customers;
@@ -30,6 +32,7 @@ use counting::Backlog;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
+use stepping::Chunk;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
@@ -63,6 +66,7 @@ pub(super) struct Shared<B> {
     /// Gets a permit from each worker that has committed everything after it was told to stop.
     pub(super) drained: Arc<Semaphore>,
     pub(super) allotments: Arc<Allotments>,
+    pub(super) grants: Grants,
     pub(super) dues: Arc<Dues>,
     pub(super) watermark: Arc<Listeners<Watermark>>,
 }
@@ -145,8 +149,9 @@ pub(super) struct Worker<B: Broker> {
     generations: watch::Receiver<u64>,
     /// Changes when scarce budgets were shared out.
     settled: watch::Receiver<u64>,
-    /// The broadcast whose demands were handed in.
-    asking: Option<u64>,
+    /// The broadcast or daily trigger whose demands were handed in.
+    asking: Option<SweepKey>,
+    stop: CancellationToken,
     /// A checkpoint is due.
     wants_checkpoint: bool,
     /// A checkpoint on its way.
@@ -177,6 +182,7 @@ impl<B: Broker> Worker<B> {
             generations: shared.registry.generations(),
             settled: shared.allotments.watch(),
             asking: None,
+            stop: CancellationToken::new(),
             wants_checkpoint: false,
             saving: None,
             saved: None,
@@ -193,12 +199,16 @@ impl<B: Broker> Worker<B> {
 
     /// Works until told to stop, or until it cannot go on.
     pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), EngineError> {
+        self.stop = stop.clone();
+        self.hand_over().await;
         let mut ticks = Ticks::new(&self.shared, self.chain.partition());
         loop {
             match self.next(&stop, &mut ticks).await? {
                 Next::Stop => break,
                 Next::Batch(batch) => {
-                    self.batch(&batch).await?;
+                    if !self.batch(&batch).await? {
+                        return self.leave_midway().await;
+                    }
                     self.progress();
                     self.take_grant();
                     if self.caught_up && self.partition.is_sweeping() {
@@ -285,17 +295,14 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    /// Takes a batch the whole way: afterwards everything it led to is stored.
-    async fn batch(&mut self, batch: &[StoredEvent]) -> Result<(), EngineError> {
-        let rules = self.shared.registry.live();
-        if rules.generation() != &self.generation {
-            // What was decided before was decided by the former generation, whatever comes next.
-            self.write_through().await?;
-            self.generation = rules.generation().clone();
-        }
+    /// Takes a batch the whole way: afterwards everything it led to is stored. Returns whether it came to
+    /// the end: not if it was told to stop while it waited for a grant.
+    async fn batch(&mut self, batch: &[StoredEvent]) -> Result<bool, EngineError> {
+        let mut rules = self.adopt().await?;
         let mut entries = Vec::new();
         for events in batch.chunks(STEP_EVENTS_MAX) {
-            let (inputs, mut refused) = self.decode(events, &rules);
+            let (inputs, refused) = self.decode(events, &rules);
+            self.hand_over().await;
             let new = &inputs[self.fold(&inputs)..];
             self.backlog.folded += inputs.len() - new.len();
             self.backlog.decided += new.len();
@@ -304,20 +311,20 @@ impl<B: Broker> Worker<B> {
                 && self.partition.is_due(first.stored_at)
             {
                 self.commit(&std::mem::take(&mut entries)).await?;
-                self.fire_before(first.stored_at).await?;
+                if !self.fire_before(first.stored_at).await? {
+                    return Ok(false);
+                }
             }
-            let started = monotonic_now();
-            let mut output = self.partition.step(new, self.shared.clock.now(), &rules);
-            if !new.iter().all(|input| input.what.is_imported()) {
-                let step_seconds = &self.shared.metrics.step_seconds;
-                step_seconds.observe(started.elapsed().as_secs_f64());
+            let mut chunk = Chunk {
+                events,
+                refused,
+                entries: std::mem::take(&mut entries),
+            };
+            if !self.step(new, &mut chunk, &mut rules).await? {
+                return Ok(false);
             }
-            refused.append(&mut output.rejected);
-            let through = self.recovery.through();
-            Self::refuse(&self.shared, through, events, refused).await?;
+            entries = chunk.entries;
             self.count_events(&inputs, &rules);
-            self.count(&output);
-            entries.append(&mut output.entries);
             self.save_some().await?;
             if events.len() == STEP_EVENTS_MAX {
                 tokio::task::yield_now().await;
@@ -333,7 +340,7 @@ impl<B: Broker> Worker<B> {
             .metrics
             .customers
             .set(i64::try_from(self.shared.customers.len()).unwrap_or(i64::MAX));
-        Ok(())
+        Ok(true)
     }
 
     fn decode(

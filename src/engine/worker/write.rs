@@ -3,7 +3,7 @@
 use crate::action::Decision;
 use crate::durable::log;
 use crate::nats::LogWrite;
-use crate::partition::{LogEntry, Place, SweepKey, TimerChange};
+use crate::partition::{LogEntry, Place, QuarantineRecord, SweepKey, TimerChange};
 use bytes::Bytes;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -37,7 +37,16 @@ pub(super) fn write_of(entry: &LogEntry) -> LogWrite {
             let id = format!("sweep/{what}/{}", sweep.done);
             record(id, log::KIND_SWEEP, sweep.place, sweep)
         }
+        LogEntry::Quarantine(held) => quarantine(held),
     }
+}
+
+fn quarantine(held: &QuarantineRecord) -> LogWrite {
+    let id = format!(
+        "quarantine/{}/{:016x}/{}",
+        held.rule, held.digest, held.until
+    );
+    record(id, log::KIND_QUARANTINE, held.place, held)
 }
 
 fn action(decision: &Decision) -> LogWrite {
@@ -193,6 +202,16 @@ mod tests {
                 zone: Some("Asia/Shanghai".into()),
                 due: 99,
             }),
+            LogEntry::Quarantine(QuarantineRecord {
+                rule: "a/b".into(),
+                digest: u64::MAX - 1,
+                until: 1_795_312_760_000,
+                times: 2,
+                place: Place {
+                    after: 9,
+                    part: None,
+                },
+            }),
             LogEntry::Conversion(ConversionRecord {
                 decision: DecisionId([4; 16]),
                 customer: "C 1".into(),
@@ -242,6 +261,7 @@ mod tests {
             Logged::Timer(record) => record.place = Place::default(),
             Logged::Conversion(record) => record.place = Place::default(),
             Logged::Sweep(record) => record.place = Place::default(),
+            Logged::Quarantine(record) => record.place = Place::default(),
         }
     }
 
@@ -252,6 +272,31 @@ mod tests {
         ids.sort();
         ids.dedup();
         assert_eq!(ids.len(), entries.len() - 1);
+    }
+
+    /// The bytes of a quarantine, and how an engine takes them that does not know the kind.
+    #[test]
+    fn a_quarantine_is_read_as_it_is_written_and_passed_over_by_those_who_do_not_know_it() {
+        let payload =
+            br#"{"rule":"a/b","digest":"fffffffffffffffe","until":1795312760000,"times":2}"#;
+        let known = entries();
+        let quarantine = known.iter().find(|e| matches!(e, LogEntry::Quarantine(_)));
+        let write = write_of(quarantine.unwrap());
+        assert_eq!(&write.payload[..], payload);
+        let read = |kind: &'static str| {
+            let header = move |name: &str| match name {
+                "Onscene-Kind" => Some(kind),
+                "Onscene-After" => Some("9"),
+                _ => None,
+            };
+            log::read(1, header, payload).unwrap()
+        };
+        assert!(matches!(
+            read("quarantine"),
+            LogItem::Entry { place, .. } if (place.after, place.part) == (9, None)
+        ));
+        // What is of no kind that is known changes nothing: neither what is done nor what was answered.
+        assert_eq!(read("of-later"), LogItem::Unknown("of-later".to_owned()));
     }
 
     /// Bytes that version 0.1.0 wrote: an action without the place of its own.

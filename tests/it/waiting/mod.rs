@@ -5,5 +5,6 @@ mod absence;
 mod daily;
 mod halfway;
 mod journey;
+mod parking;
 mod quiet;
 mod recovery;

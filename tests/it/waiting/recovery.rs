@@ -211,15 +211,18 @@ fn resume(inputs: &[Input], log: &[LogEntry], saved: Option<&Saved>, end: Millis
         if let Logged::Decision(decision) = &logged
             && let (Some(cost), false) = (decision.cost, decision.holdout)
         {
-            ledger.add(&Draw {
-                rule: decision.rule.clone(),
-                account: None,
-                day: onscene::policy::local_day(
-                    decision.at,
-                    &jiff::tz::TimeZone::get("Asia/Shanghai").unwrap(),
-                ),
-                cost,
-            });
+            ledger.add(
+                0,
+                &Draw {
+                    rule: decision.rule.clone(),
+                    account: None,
+                    day: onscene::policy::local_day(
+                        decision.at,
+                        &jiff::tz::TimeZone::get("Asia/Shanghai").unwrap(),
+                    ),
+                    cost,
+                },
+            );
         }
         if number >= from {
             recovery.take(LogItem::Entry { logged, place });
