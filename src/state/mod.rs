@@ -17,6 +17,7 @@ mod names;
 mod pending;
 mod profile;
 mod shape;
+mod shapes;
 mod table;
 mod window;
 
@@ -30,5 +31,5 @@ pub use list::ThinList;
 pub use names::{Name, Names};
 pub use pending::{Pending, Remembered, Wait};
 pub use profile::{Attribute, Profile};
-pub use shape::{EntryPhase, Shape, ShapeId};
+pub use shape::{EntryPhase, Shape, ShapeClass, ShapeId};
 pub use window::{Distinct, Filter, FilterField, FilterValue, View, Window};
