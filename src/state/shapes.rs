@@ -157,7 +157,7 @@ mod tests {
         let shapes = Shapes::with_limits(7, 3);
         let all: Vec<Shape> = (0..200)
             .map(|n: usize| Shape {
-                category: (n % 5 > 0).then_some(words[n % 5]),
+                category: (n % 5 != 4).then_some(words[n % 5]),
                 party: Some(words[n / 5]),
                 ..Shape::of_kind(words[0])
             })
