@@ -34,8 +34,12 @@ pub struct Config {
     pub rules: PathBuf,
     /// `rules.require_tests_pass`: rules whose tests fail do not go live.
     pub require_tests_pass: bool,
-    /// `data.folder`: for checkpoints, of which this version keeps none.
+    /// `data.folder`: for checkpoints.
     pub data: PathBuf,
+    /// `checkpoints.interval_s`: how often each partition takes a checkpoint; `None` if none are taken.
+    pub checkpoint_interval: Option<Millis>,
+    /// `checkpoints.keep`: how many of each partition are kept.
+    pub checkpoints_kept: usize,
     /// `http.address`.
     pub http: SocketAddr,
     /// `money.base` and `money.rates`.
@@ -88,6 +92,10 @@ impl Config {
             rules: reader.text("rules.folder", "rules").into(),
             require_tests_pass: reader.boolean("rules.require_tests_pass", true),
             data: reader.text("data.folder", "data").into(),
+            checkpoint_interval: Some(reader.whole("checkpoints.interval_s", 60, 0, 86_400))
+                .filter(|seconds| *seconds > 0)
+                .map(|seconds| seconds * SECOND),
+            checkpoints_kept: size(reader.whole("checkpoints.keep", 3, 1, 100)),
             http: reader
                 .parsed(
                     "http.address",

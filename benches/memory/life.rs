@@ -4,7 +4,7 @@ use onscene::clock::{HOUR, Millis};
 use onscene::event::{Checkout, Direction, Event, Facts, Incoming, Movement, Stage, Value};
 use onscene::money::Money;
 use onscene::partition::{Input, Partition};
-use onscene::partitioning::CustomerId;
+use onscene::partitioning::{CustomerId, partition_of};
 use onscene::state::{Customers, JournalLimits};
 use std::sync::Arc;
 
@@ -46,11 +46,12 @@ impl Life {
         CustomerId::new(&format!("C{customer:09}"))
     }
 
-    /// Lets everything happen, entry by entry.
-    pub(crate) fn live(&self) -> (Arc<Customers>, Partition) {
+    /// Lets everything happen, entry by entry, in so many partitions.
+    pub(crate) fn live_in(&self, partitions: u16) -> (Arc<Customers>, Vec<Partition>) {
         let customers = Arc::new(Customers::default());
         let limits = JournalLimits::default();
-        let mut partition = Partition::new(customers.clone(), limits, jiff::tz::TimeZone::UTC);
+        let new = |_| Partition::new(customers.clone(), limits, jiff::tz::TimeZone::UTC);
+        let mut all: Vec<Partition> = (0..partitions).map(new).collect();
         let (checkout, movement) = ("merchant.checkout".into(), "account.movement".into());
         for entry in 0..self.entries {
             for customer in 0..self.customers {
@@ -63,10 +64,11 @@ impl Life {
                 let Some(customer) = Self::id(customer) else {
                     continue;
                 };
-                partition.fold(&self.input(entry, customer, kind, chance, facts));
+                let at = usize::from(partition_of(&customer.token(), partitions));
+                all[at].fold(&self.input(entry, customer, kind, chance, facts));
             }
         }
-        (customers, partition)
+        (customers, all)
     }
 
     fn input(

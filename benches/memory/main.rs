@@ -67,7 +67,7 @@ fn main() -> anyhow::Result<()> {
     );
     let before = resident_bytes();
     let started = Stopwatch::start();
-    let (customers, partition) = life.live();
+    let (customers, partitions) = life.live_in(1);
     let events = f64::from(life.customers) * f64::from(life.entries);
     println!(
         "{} words and {} shapes; {} ns to make an event and apply it",
@@ -81,7 +81,7 @@ fn main() -> anyhow::Result<()> {
     );
     windows::measure(&life, &customers, arguments.rounds);
     let streams = bytes::encode(&life, &customers);
-    drop((customers, partition));
+    drop((customers, partitions));
     bytes::decode_elsewhere(&life, streams)
 }
 

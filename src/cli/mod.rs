@@ -14,6 +14,7 @@ mod runtime;
 mod schema;
 mod settings;
 mod simulate;
+mod state;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -51,6 +52,8 @@ enum Command {
     Replay(replay::Replay),
     /// Events that were refused: list them, or send them again.
     Dlq(dlq::Dlq),
+    /// What the checkpoints hold: one customer, all of them, and whether the files are sound.
+    State(state::State),
     /// Print the contracts for machines: AsyncAPI, and JSON Schema of events and actions.
     Schema(schema::Schema),
     /// Publish the traffic of simulated customers to NATS.
@@ -69,6 +72,7 @@ pub fn main() -> ExitCode {
         Command::New(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Dlq(command) => command.run(),
+        Command::State(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Simulate(command) => command.run(),
     };

@@ -17,7 +17,7 @@ pub(super) struct Run {
     settings: Settings,
     #[command(flatten)]
     nats: NatsSettings,
-    /// Folder for checkpoints; this version keeps none and folds the streams at each start [default: data]
+    /// Folder for checkpoints, from which the next start goes on [default: data]
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
     /// Address of the HTTP server [default: 127.0.0.1:8080]

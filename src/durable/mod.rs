@@ -1,7 +1,11 @@
-//! What survives: the log's records, and putting state together again from events and log.
+//! What survives: the log's records, checkpoints, and putting state together again from events and log.
 
+pub mod checkpoint;
 pub mod log;
 mod recovery;
+mod store;
 
+pub use checkpoint::{Checkpoint, CheckpointError, Cut};
 pub use log::{LogError, LogItem, OwnerRecord, ThroughRecord};
 pub use recovery::Recovery;
+pub use store::{CheckpointFile, CheckpointFolder, CheckpointStore, UnusableError, load};

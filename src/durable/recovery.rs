@@ -18,6 +18,15 @@ pub struct Recovery {
 }
 
 impl Recovery {
+    /// Every event up to a sequence is in state already, as of a checkpoint; the log is taken from there on.
+    #[must_use]
+    pub fn from(through: u64) -> Self {
+        Self {
+            through,
+            ..Self::default()
+        }
+    }
+
     /// Takes the next message of the log.
     pub fn take(&mut self, item: LogItem) {
         match item {

@@ -11,7 +11,6 @@ use tokio::sync::watch;
 #[derive(Debug)]
 pub(super) struct Allotments {
     ledger: Arc<Ledger>,
-    partitions: usize,
     gatherings: Mutex<Gatherings>,
     /// Changes whenever something was shared out.
     settled: watch::Sender<u64>,
@@ -24,14 +23,25 @@ struct Gatherings {
     /// Partitions that will never ask for a broadcast: they were done with it before this start, or
     /// could not read it.
     absent: HashSet<(u64, u16)>,
+    /// The first event that each partition reads since this start, and the broadcasts before it that it is not
+    /// done with.
+    begun: HashMap<u16, (u64, HashSet<u64>)>,
+}
+
+impl Gatherings {
+    /// Whether a partition will never ask for a broadcast.
+    fn is_absent(&self, broadcast: u64, partition: u16) -> bool {
+        let was_done =
+            |(from, open): &(u64, HashSet<u64>)| broadcast < *from && !open.contains(&broadcast);
+        self.absent.contains(&(broadcast, partition))
+            || self.begun.get(&partition).is_some_and(was_done)
+    }
 }
 
 impl Allotments {
-    /// `partitions`: how many of them are to be waited for.
-    pub(super) fn new(ledger: Arc<Ledger>, partitions: usize) -> Self {
+    pub(super) fn new(ledger: Arc<Ledger>) -> Self {
         Self {
             ledger,
-            partitions,
             gatherings: Mutex::default(),
             settled: watch::Sender::new(0),
         }
@@ -39,6 +49,11 @@ impl Allotments {
 
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.settled.subscribe()
+    }
+
+    /// Notes where a partition begins to read, and which broadcasts before that it is not done with.
+    pub(super) fn begin_at(&self, partition: u16, from: u64, open: HashSet<u64>) {
+        self.lock().begun.insert(partition, (from, open));
     }
 
     /// Notes that a partition has no demands for a broadcast and never will.
@@ -65,11 +80,10 @@ impl Allotments {
         let Some(open) = gatherings.open.get(&broadcast) else {
             return;
         };
-        let absent = gatherings.absent.iter();
-        let excused = absent.filter(|(sequence, partition)| {
-            *sequence == broadcast && !open.contains_key(partition)
+        let missing = gatherings.begun.keys().filter(|partition| {
+            !open.contains_key(partition) && !gatherings.is_absent(broadcast, **partition)
         });
-        if open.len() + excused.count() < self.partitions {
+        if missing.count() > 0 {
             return;
         }
         let Some(open) = gatherings.open.remove(&broadcast) else {

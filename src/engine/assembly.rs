@@ -3,6 +3,7 @@
 use super::EngineError;
 use super::allotments::Allotments;
 use super::broker::Broker;
+use super::checkpoints::Checkpoints;
 use super::watermark;
 use super::worker::{Shared, Worker};
 use crate::clock::{Clock, Millis, format_rfc3339};
@@ -10,12 +11,14 @@ use crate::decode::Decoder;
 use crate::durable::{OwnerRecord, Recovery};
 use crate::health::Health;
 use crate::nats::Chain;
+use crate::partition::Partition;
 use crate::policy::Quarantine;
 use crate::registry::RuleRegistry;
 use crate::state::{Customers, Draw, JournalLimits, Ledger};
 use crate::telemetry::Metrics;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -36,6 +39,10 @@ pub(super) struct Parts {
     pub(super) through_interval: Millis,
     pub(super) journal: JournalLimits,
     pub(super) zone: TimeZone,
+    /// `None` if none are taken.
+    pub(super) checkpoints: Option<Checkpoints>,
+    /// Gets a permit from each worker that has committed everything after it was told to stop.
+    pub(super) drained: Arc<Semaphore>,
 }
 
 /// Its tasks; when they are dropped, it is as if it had crashed.
@@ -47,10 +54,15 @@ pub(super) async fn assemble<B: Broker>(
     parts: Parts,
     stop: &CancellationToken,
 ) -> Result<Tasks, EngineError> {
-    let taken = take_over(broker, &parts).await?;
+    let quarantine = Arc::new(Quarantine::default());
+    let taken = take_over(broker, &parts, &quarantine).await?;
     let owned = i64::try_from(taken.len()).unwrap_or(i64::MAX);
     parts.metrics.partitions_owned.set(owned);
-    spend(&parts.ledger, taken.iter().map(|(_, log)| log), &parts.zone);
+    spend(
+        &parts.ledger,
+        taken.iter().map(|taken| &taken.recovery),
+        &parts.zone,
+    );
     let mut tasks = Tasks::new();
     let (dues, watermark) = watermark::start(
         broker,
@@ -59,12 +71,21 @@ pub(super) async fn assemble<B: Broker>(
         stop,
         &mut tasks,
     );
+    let from: Vec<(u16, u64)> = taken
+        .iter()
+        .map(|taken| (taken.chain.partition(), taken.from))
+        .collect();
+    let earliest = from.iter().map(|(_, from)| *from).min().unwrap_or(0);
+    let allotments = Allotments::new(parts.ledger.clone());
+    for taken in &taken {
+        let open = taken.partition.open_broadcasts().collect();
+        allotments.begin_at(taken.chain.partition(), taken.from, open);
+    }
     let shared = Arc::new(Shared {
-        known_dead: broker.refused_since(0).await?,
+        known_dead: broker.refused_since(earliest).await?,
         broker: broker.clone(),
         first: parts.owns.first().copied().unwrap_or(0),
-        allotments: Arc::new(Allotments::new(parts.ledger.clone(), parts.owns.len())),
-        quarantine: Arc::new(Quarantine::default()),
+        allotments: Arc::new(allotments),
         dues,
         watermark,
         decoder: parts.decoder,
@@ -72,30 +93,43 @@ pub(super) async fn assemble<B: Broker>(
         metrics: parts.metrics,
         customers: parts.customers,
         health: parts.health,
-        ledger: parts.ledger,
         clock: parts.clock,
         batch_events_max: parts.batch_events_max,
         through_interval: std::time::Duration::from_millis(parts.through_interval.unsigned_abs()),
-        journal: parts.journal,
-        zone: parts.zone,
+        checkpoints: parts.checkpoints,
+        drained: parts.drained,
     });
-    // Until there are checkpoints, state is folded from the first event that is kept.
-    let from: Vec<(u16, u64)> = taken
-        .iter()
-        .map(|(chain, _)| (chain.partition(), 0))
-        .collect();
     let readers = broker.read_events(&from).await?;
-    for ((chain, recovery), reader) in taken.into_iter().zip(readers) {
-        let worker = Worker::new(shared.clone(), chain, recovery, reader);
+    for (taken, reader) in taken.into_iter().zip(readers) {
+        let Taken {
+            chain,
+            recovery,
+            partition,
+            ..
+        } = taken;
+        let worker = Worker::new(shared.clone(), chain, recovery, partition, reader);
         tasks.spawn(worker.run(stop.clone()));
     }
     Ok(tasks)
 }
 
-type Taken<B> = (Chain<<B as Broker>::Log>, Recovery);
+/// A partition that was taken over, and what is known of it before the first event is read.
+struct Taken<S> {
+    chain: Chain<S>,
+    /// What its log says beyond the checkpoint.
+    recovery: Recovery,
+    /// Its state as of the checkpoint.
+    partition: Partition,
+    /// The first event that is not in it.
+    from: u64,
+}
 
-/// Takes the partitions over and reads their logs, side by side.
-async fn take_over<B: Broker>(broker: &B, parts: &Parts) -> Result<Vec<Taken<B>>, EngineError> {
+/// Takes the partitions over, loads their checkpoints and reads their logs, side by side.
+async fn take_over<B: Broker>(
+    broker: &B,
+    parts: &Parts,
+    quarantine: &Arc<Quarantine>,
+) -> Result<Vec<Taken<B::Log>>, EngineError> {
     let record = serde_json::to_vec(&OwnerRecord {
         owner: parts.owner.clone(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -107,8 +141,20 @@ async fn take_over<B: Broker>(broker: &B, parts: &Parts) -> Result<Vec<Taken<B>>
         async move {
             let taken = Chain::take_over(broker.log(), partition, &parts.owner, record).await?;
             let (chain, tail) = taken;
-            let mut recovery = Recovery::default();
-            let read = broker.read_log(partition, 0, tail, |message| {
+            let new = parts.new_partition(quarantine);
+            let restored = match &parts.checkpoints {
+                Some(checkpoints) => {
+                    let partitions = parts.decoder.partitions;
+                    let restoring = checkpoints.restore(broker, partition, partitions, new.clone());
+                    restoring.await?
+                }
+                None => None,
+            };
+            let (through, log) = restored
+                .as_ref()
+                .map_or((0, 0), |(_, cut)| (cut.through, cut.log));
+            let mut recovery = Recovery::from(through);
+            let read = broker.read_log(partition, log + 1, tail, |message| {
                 let header = |name: &str| message.headers.get(name);
                 let item = crate::durable::log::read(message.sequence, header, &message.payload)
                     .map_err(|source| EngineError::Log { partition, source })?;
@@ -116,10 +162,30 @@ async fn take_over<B: Broker>(broker: &B, parts: &Parts) -> Result<Vec<Taken<B>>
                 Ok(())
             });
             read.await?;
-            Ok((chain, recovery))
+            Ok(Taken {
+                chain,
+                recovery,
+                partition: restored.map_or_else(new, |(partition, _)| partition),
+                from: through + 1,
+            })
         }
     });
     futures_util::future::try_join_all(partitions).await
+}
+
+impl Parts {
+    /// Makes partitions that know nothing yet.
+    fn new_partition(
+        &self,
+        quarantine: &Arc<Quarantine>,
+    ) -> impl Fn() -> Partition + Clone + Send + 'static {
+        let (customers, journal, zone) = (self.customers.clone(), self.journal, self.zone.clone());
+        let (ledger, quarantine) = (self.ledger.clone(), quarantine.clone());
+        move || {
+            Partition::new(customers.clone(), journal, zone.clone())
+                .sharing(ledger.clone(), quarantine.clone())
+        }
+    }
 }
 
 /// Notes what budgets have spent, as the partitions' logs say.

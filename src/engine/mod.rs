@@ -3,13 +3,15 @@
 mod allotments;
 mod assembly;
 mod broker;
+mod checkpoint_writer;
+mod checkpoints;
 mod watermark;
 mod worker;
 
 use crate::clock::{Clock, now_ms};
 use crate::config::Config;
 use crate::decode::Decoder;
-use crate::durable::LogError;
+use crate::durable::{CheckpointFolder, LogError};
 use crate::health::Health;
 use crate::http::{self, HttpError};
 use crate::nats::{
@@ -23,14 +25,18 @@ use crate::telemetry::Metrics;
 use crate::terms::ContactPolicy;
 use assembly::{Parts, Tasks, assemble};
 use broker::NatsBroker;
+use checkpoints::Checkpoints;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 /// How long finishing and committing may take when the engine stops.
 const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long the last checkpoints may take when the engine stops.
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long the last requests to the HTTP server may take when the engine stops.
 const HTTP_STOP_TIMEOUT: Duration = Duration::from_secs(2);
 
@@ -63,6 +69,16 @@ pub enum EngineError {
         /// What.
         source: LogError,
     },
+    /// The folder of checkpoints.
+    #[error(
+        "failed to use the checkpoints of partition {partition}: see that the engine may read and write the data folder"
+    )]
+    Checkpoints {
+        /// Which.
+        partition: u16,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The HTTP server.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -93,6 +109,10 @@ pub struct Running {
     metrics: Arc<Metrics>,
     customers: Arc<Customers>,
     health: Arc<Health>,
+    /// How many partitions it owns.
+    owned: u32,
+    /// Has a permit from each that has committed everything.
+    drained: Arc<Semaphore>,
 }
 
 impl Engine {
@@ -123,6 +143,7 @@ impl Engine {
         warn_without_policy(&registry);
         let owner = owner_id();
         let stop = CancellationToken::new();
+        let drained = Arc::new(Semaphore::new(0));
         let parts = Parts {
             owner: owner.clone(),
             owns: config.owns.clone(),
@@ -137,6 +158,8 @@ impl Engine {
             through_interval: config.through_interval,
             journal: config.journal,
             zone: config.zone.clone(),
+            checkpoints: checkpoints(&config),
+            drained: drained.clone(),
         };
         let broker = NatsBroker::new(&reading, &committing);
         let workers = assemble(&broker, parts, &stop).await?;
@@ -161,8 +184,16 @@ impl Engine {
             metrics,
             customers,
             health,
+            owned: u32::try_from(config.owns.len()).unwrap_or(u32::MAX),
+            drained,
         })
     }
+}
+
+fn checkpoints(config: &Config) -> Option<Checkpoints> {
+    let store = Arc::new(CheckpointFolder::new(&config.data));
+    let interval = config.checkpoint_interval?;
+    Some(Checkpoints::new(store, interval, config.checkpoints_kept))
 }
 
 fn demands(config: &Config) -> Demands {
@@ -224,8 +255,24 @@ impl Running {
     pub async fn stop(mut self) -> Result<(), EngineError> {
         self.stop.cancel();
         drop(self.watcher.take());
-        let drained = tokio::time::timeout(STOP_TIMEOUT, drain(&mut self.workers)).await;
-        let result = drained.unwrap_or(Err(EngineError::StopTimeout));
+        let committed = async {
+            tokio::select! {
+                // All have, and take their last checkpoints.
+                _ = self.drained.acquire_many(self.owned) => None,
+                ended = drain(&mut self.workers) => Some(ended),
+            }
+        };
+        let result = match tokio::time::timeout(STOP_TIMEOUT, committed).await {
+            Err(_) => Err(EngineError::StopTimeout),
+            Ok(Some(ended)) => ended,
+            Ok(None) => {
+                let last = tokio::time::timeout(CHECKPOINT_TIMEOUT, drain(&mut self.workers)).await;
+                last.unwrap_or_else(|_| {
+                    tracing::warn!("the last checkpoints were cut off; the ones before them stay");
+                    Ok(())
+                })
+            }
+        };
         self.workers.shutdown().await;
         if tokio::time::timeout(HTTP_STOP_TIMEOUT, self.http.stop())
             .await

@@ -37,6 +37,8 @@ pub struct Chain<S = Connection> {
     owner: String,
     /// The sequence of the partition's last message, as far as we know.
     tail: u64,
+    /// Its id; empty if it is not known.
+    tail_id: String,
     /// Something was sent and not acknowledged: read the tail before sending. It is set before each
     /// sending, so that it also holds when a commit is dropped half-way.
     doubt: bool,
@@ -65,6 +67,7 @@ impl<S: LogStore> Chain<S> {
             partition,
             owner: owner.to_owned(),
             tail: 0,
+            tail_id: String::new(),
             doubt: false,
             unreported: Vec::new(),
             fenced: None,
@@ -113,6 +116,11 @@ impl<S: LogStore> Chain<S> {
         self.tail
     }
 
+    /// The id of that message; empty if it is not known.
+    pub fn tail_id(&self) -> &str {
+        &self.tail_id
+    }
+
     /// Tells, also while a commit runs, whether writes get through.
     pub fn watch_state(&self) -> watch::Receiver<ChainState> {
         self.state.subscribe()
@@ -154,7 +162,7 @@ impl<S: LogStore> Chain<S> {
                         self.unreported.push((write.id.clone(), sequence));
                         stored.push(sequence);
                     }
-                    self.flowing(last);
+                    self.flowing(last, &rest[count - 1].id);
                 }
                 Outcome::NotTheTail(_) => {}
                 Outcome::Doubt(reason) => self.wait(&reason).await,
@@ -209,8 +217,9 @@ impl<S: LogStore> Chain<S> {
         }
     }
 
-    fn flowing(&mut self, tail: u64) {
+    fn flowing(&mut self, tail: u64, id: &str) {
         self.tail = tail;
+        id.clone_into(&mut self.tail_id);
         self.doubt = false;
         self.retries = 0;
         self.state.send_if_modified(|state| {
@@ -293,6 +302,7 @@ impl<S: LogStore> Chain<S> {
             sequence = message.sequence;
             // Kept at once, so that nothing is counted twice should this be dropped before the end.
             self.tail = sequence;
+            self.tail_id = header(HEADER_ID).unwrap_or_default().to_owned();
         }
         self.doubt = false;
         Ok(())
@@ -307,6 +317,7 @@ impl<S: LogStore> Chain<S> {
                 && extent.last >= self.tail
             {
                 self.tail = found;
+                self.tail_id.clear();
                 return Ok(());
             }
             self.wait("the log's known tail is not there").await;

@@ -4,9 +4,12 @@
 //! In the order in which an event meets them: [`step`] applies it, fires what was due before it
 //! ([`timer`]) and asks the rules ([`event`]); [`case`] is what deciding about an event, a timer and a
 //! broadcast ([`sweep`]) have in common; [`note`] puts what was decided into state, the same way
-//! whether it was decided just now or is read from the log; [`output`] is what goes in and comes out.
+//! whether it was decided just now or is read from the log; [`cut`] takes a checkpoint of all that while it
+//! goes on; [`output`] is what goes in and comes out.
 
+mod broadcasts;
 mod case;
+mod cut;
 mod demand;
 mod event;
 mod note;
@@ -22,9 +25,11 @@ use crate::rules::{Function, Rule, RuleSet};
 use crate::state::{Customer, Customers, JournalLimits, Ledger, Name};
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
+pub use broadcasts::Broadcasts;
+pub use cut::{OpenSweep, Rest, Restoring};
 pub use output::{
     ConversionRecord, Input, LogEntry, Logged, LoggedDecision, Output, Place, Quarantined,
     Silenced, SweepKey, SweepRecord, TimerChange, TimerRecord,
@@ -52,8 +57,10 @@ pub struct Partition {
     timers: timer::Timers,
     daily: timer::DailyClock,
     sweeps: VecDeque<sweep::Sweep>,
-    /// Fingerprints of the broadcasts that were seen.
-    broadcasts: HashSet<u64>,
+    /// The broadcasts that were seen.
+    broadcasts: Broadcasts,
+    /// A checkpoint that is being written.
+    cut: Option<Box<cut::Cut>>,
     /// Whether others spend the same budgets at the same time.
     shares_budgets: bool,
     /// Whether proposals that did not go out are listed.
@@ -79,7 +86,8 @@ impl Partition {
             timers: timer::Timers::default(),
             daily: timer::DailyClock::default(),
             sweeps: VecDeque::new(),
-            broadcasts: HashSet::new(),
+            broadcasts: Broadcasts::default(),
+            cut: None,
             shares_budgets: false,
             list_silenced: false,
         }

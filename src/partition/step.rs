@@ -100,6 +100,7 @@ impl Partition {
         sequence: u64,
         output: &mut Output,
     ) -> Option<(Arc<Customer>, usize)> {
+        self.write_before_change(&event.customer);
         let mut is_new = false;
         let (customer, applied) = self.customers.update(
             &event.customer,
@@ -145,7 +146,7 @@ impl Partition {
         // Published again, it changes nothing.
         if !self
             .broadcasts
-            .insert(fingerprint(&occasion.source, &occasion.id))
+            .note(fingerprint(&occasion.source, &occasion.id))
         {
             return;
         }

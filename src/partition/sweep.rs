@@ -6,6 +6,7 @@
 //! decides. Then those who have something coming are served in that order. A crash in between loses
 //! nothing: what is in the log is not said again, and what it cost is spent.
 
+use super::OpenSweep;
 use super::Partition;
 use super::case::{Case, Origin, Purse};
 use super::output::{LogEntry, Output, Place, SweepKey, SweepRecord};
@@ -14,7 +15,7 @@ use crate::event::{Occasion, Value};
 use crate::partitioning::CustomerId;
 use crate::policy::{self, Demand};
 use crate::rules::{EventView, Moment, Rule, RuleSet, Standing, Subject};
-use crate::state::{Customer, Draw};
+use crate::state::{Customer, Draw, Remembered};
 use crate::terms::DAILY;
 use std::sync::Arc;
 
@@ -97,6 +98,21 @@ impl Sweep {
             proposals: Vec::new(),
             demands: Vec::new(),
         }
+    }
+
+    /// What a checkpoint keeps of it.
+    pub(super) fn open(&self) -> OpenSweep {
+        OpenSweep {
+            key: self.key.clone(),
+            occasion: Arc::new(Remembered::new(&self.occasion, self.sequence)),
+            at: self.at,
+        }
+    }
+
+    /// The same, begun anew.
+    pub(super) fn reopen(open: &OpenSweep) -> Self {
+        let (occasion, sequence) = (open.occasion.occasion(), open.occasion.sequence);
+        Self::new(open.key.clone(), occasion, sequence, open.at)
     }
 
     /// The rules it is for.

@@ -79,6 +79,11 @@ impl Customers {
         self.map.insert(id, Arc::new(customer));
     }
 
+    /// Forgets a customer.
+    pub fn remove(&self, id: &CustomerId) {
+        self.map.remove(id);
+    }
+
     /// Forgets every customer for whom `keep` is false, as when a partition is given up.
     pub fn retain(&self, mut keep: impl FnMut(&CustomerId) -> bool) {
         self.map.retain(|id, _| keep(id));

@@ -1,13 +1,15 @@
 //! Every metric, in one catalogue. Names and units follow the Prometheus conventions.
 
 use crate::action::Verdict;
+use crate::clock::Millis;
 use crate::decode::Reason;
 use prometheus::core::Collector as _;
 use prometheus::{
-    Encoder as _, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry,
-    TextEncoder,
+    Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
+    IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::collections::HashMap;
+use std::time::Duration;
 
 /// The media type of [`Metrics::render`].
 pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
@@ -54,6 +56,16 @@ pub struct Metrics {
     pub partitions_ready: IntGauge,
     /// Partitions this engine owns.
     pub partitions_owned: IntGauge,
+    /// Checkpoints by result: `written` or `failed`.
+    checkpoints: IntCounterVec,
+    /// When each partition's last checkpoint was written, in seconds since the Unix epoch.
+    checkpoint_timestamp: GaugeVec,
+    /// Bytes of each partition's last checkpoint.
+    checkpoint_bytes: IntGaugeVec,
+    /// Seconds from a checkpoint's cut to its end.
+    checkpoint_seconds: Histogram,
+    /// The longest time that events of a partition waited for a checkpoint since the start, in seconds.
+    checkpoint_longest_pause: Gauge,
     /// Rules in the live generation.
     pub rules: IntGauge,
     /// Reloads of the rule set by result: `swapped` or `refused`.
@@ -138,6 +150,29 @@ impl Metrics {
                 "Partitions that have caught up with their events since the start.",
             ),
             partitions_owned: c.gauge("partitions_owned", "Partitions this engine owns."),
+            checkpoints: c.counters(
+                "checkpoints_total",
+                "Checkpoints of partitions: written, or failed.",
+                &["result"],
+            ),
+            checkpoint_timestamp: c.numbers(
+                "checkpoint_timestamp_seconds",
+                "When the partition's last checkpoint was written, since the Unix epoch; its age is time() less this.",
+                &["partition"],
+            ),
+            checkpoint_bytes: c.gauges(
+                "checkpoint_bytes",
+                "Size of the partition's last checkpoint.",
+                &["partition"],
+            ),
+            checkpoint_seconds: c.histogram(
+                "checkpoint_seconds",
+                "Time from a checkpoint's cut until it is durable.",
+            ),
+            checkpoint_longest_pause: c.number(
+                "checkpoint_longest_pause_seconds",
+                "The longest time that a partition's events waited for a slice of a checkpoint since the start.",
+            ),
             rules: c.gauge("rules", "Rules in the live generation."),
             reloads: c.counters(
                 "rule_reloads_total",
@@ -157,10 +192,43 @@ impl Metrics {
         for reason in Reason::ALL {
             metrics.rejected.with_label_values(&[reason.word()]);
         }
+        for result in ["written", "failed"] {
+            metrics.checkpoints.with_label_values(&[result]);
+        }
         for result in ["swapped", "refused"] {
             metrics.reloads.with_label_values(&[result]);
         }
         metrics
+    }
+
+    /// Notes a checkpoint that was written at a time.
+    pub fn checkpointed(
+        &self,
+        partition: u16,
+        bytes: u64,
+        at: Millis,
+        took: Duration,
+        longest_pause: Duration,
+    ) {
+        let partition = partition.to_string();
+        let labels = [&*partition];
+        self.checkpoints.with_label_values(&["written"]).inc();
+        let bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
+        self.checkpoint_bytes.with_label_values(&labels).set(bytes);
+        // Milliseconds of this age stay exact.
+        let seconds = at as f64 / 1e3;
+        self.checkpoint_timestamp
+            .with_label_values(&labels)
+            .set(seconds);
+        self.checkpoint_seconds.observe(took.as_secs_f64());
+        let longest = self.checkpoint_longest_pause.get();
+        self.checkpoint_longest_pause
+            .set(longest.max(longest_pause.as_secs_f64()));
+    }
+
+    /// Counts a checkpoint that could not be written.
+    pub fn checkpoint_failed(&self) {
+        self.checkpoints.with_label_values(&["failed"]).inc();
     }
 
     /// Counts a refused event.
@@ -239,6 +307,18 @@ impl Catalogue<'_> {
 
     fn gauge(&self, name: &str, help: &str) -> IntGauge {
         self.register(IntGauge::with_opts(opts(name, help)).expect(VALID))
+    }
+
+    fn number(&self, name: &str, help: &str) -> Gauge {
+        self.register(Gauge::with_opts(opts(name, help)).expect(VALID))
+    }
+
+    fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+        self.register(IntGaugeVec::new(opts(name, help), labels).expect(VALID))
+    }
+
+    fn numbers(&self, name: &str, help: &str, labels: &[&str]) -> GaugeVec {
+        self.register(GaugeVec::new(opts(name, help), labels).expect(VALID))
     }
 
     fn histogram(&self, name: &str, help: &str) -> Histogram {

@@ -6,6 +6,7 @@
     reason = "tests wait for an engine in another process, and measure how long"
 )]
 
+mod checkpoints;
 mod checks;
 mod crash;
 mod decide;

@@ -1,12 +1,14 @@
 //! One partition's worker: read, decode, step, commit, in stream order; and in between what is due, and
 //! broadcasts ([`later`]).
 
+mod checkpoint;
 mod later;
 mod write;
 
 use super::EngineError;
 use super::allotments::Allotments;
 use super::broker::{Broker, Events as _};
+use super::checkpoints::Checkpoints;
 use super::watermark::{Dues, Watermark};
 use crate::action::Decision;
 use crate::clock::{Clock, monotonic_now};
@@ -16,16 +18,16 @@ use crate::event::{Incoming, Stored};
 use crate::health::Health;
 use crate::nats::{Chain, LogWrite, StoredEvent};
 use crate::partition::{Input, LogEntry, Output, Partition};
-use crate::policy::Quarantine;
 use crate::registry::RuleRegistry;
 use crate::rules::RuleSet;
-use crate::state::{Customers, JournalLimits, Ledger};
+use crate::state::Customers;
 use crate::telemetry::Metrics;
-use jiff::tz::TimeZone;
+use checkpoint::Saving;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::time::Interval;
 use tokio_util::sync::CancellationToken;
 use write::{RECORD_CHANNEL, write_of};
 
@@ -52,13 +54,69 @@ pub(super) struct Shared<B> {
     pub(super) clock: Clock,
     pub(super) batch_events_max: usize,
     pub(super) through_interval: Duration,
-    pub(super) journal: JournalLimits,
-    pub(super) zone: TimeZone,
-    pub(super) ledger: Arc<Ledger>,
-    pub(super) quarantine: Arc<Quarantine>,
+    /// `None` if none are taken.
+    pub(super) checkpoints: Option<Checkpoints>,
+    /// Gets a permit from each worker that has committed everything after it was told to stop.
+    pub(super) drained: Arc<Semaphore>,
     pub(super) allotments: Arc<Allotments>,
     pub(super) dues: Arc<Dues>,
     pub(super) watermark: watch::Receiver<Watermark>,
+}
+
+/// What a worker does next.
+enum Next {
+    Stop,
+    /// Events have come.
+    Batch(Vec<StoredEvent>),
+    /// Progress is to be written down.
+    Through,
+    /// It may have caught up.
+    Look,
+    /// Policy time goes on.
+    Time,
+    /// Other rules are live.
+    Generation,
+    /// Scarce budgets were shared out.
+    Settled,
+    /// A broadcast waits to be taken further.
+    Sweep,
+    /// It is time for a checkpoint.
+    CheckpointDue,
+    /// It is this partition's turn to take one.
+    Turn(OwnedSemaphorePermit),
+    /// The checkpoint can be taken further.
+    Saving,
+}
+
+/// What comes again and again.
+struct Ticks {
+    through: Interval,
+    look: Interval,
+    checkpoint: Option<Interval>,
+}
+
+impl Ticks {
+    fn new<B>(shared: &Shared<B>, partition: u16) -> Self {
+        let checkpoint = shared.checkpoints.as_ref().map(|checkpoints| {
+            let first = checkpoints.first_due(partition, shared.decoder.partitions);
+            checkpoints.ticks(first)
+        });
+        Self {
+            through: tokio::time::interval(shared.through_interval),
+            look: tokio::time::interval(CATCH_UP_POLL),
+            checkpoint,
+        }
+    }
+}
+
+/// Ends when the interval does; never if there is none. Cancel safe.
+async fn tick(interval: &mut Option<Interval>) {
+    match interval {
+        Some(interval) => {
+            interval.tick().await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// The owner of one partition.
@@ -84,6 +142,12 @@ pub(super) struct Worker<B: Broker> {
     settled: watch::Receiver<u64>,
     /// The broadcast whose demands were handed in.
     asking: Option<u64>,
+    /// A checkpoint is due.
+    wants_checkpoint: bool,
+    /// A checkpoint on its way.
+    saving: Option<Saving>,
+    /// Where the last one was taken: what was read, and what was written.
+    saved: Option<(u64, u64)>,
 }
 
 impl<B: Broker> Worker<B> {
@@ -91,14 +155,9 @@ impl<B: Broker> Worker<B> {
         shared: Arc<Shared<B>>,
         chain: Chain<B::Log>,
         recovery: Recovery,
+        partition: Partition,
         reader: B::Events,
     ) -> Self {
-        let partition = Partition::new(
-            shared.customers.clone(),
-            shared.journal,
-            shared.zone.clone(),
-        )
-        .sharing(shared.ledger.clone(), shared.quarantine.clone());
         for broadcast in recovery.swept() {
             shared.allotments.excuse(*broadcast, chain.partition());
         }
@@ -113,6 +172,9 @@ impl<B: Broker> Worker<B> {
             generations: shared.registry.generations(),
             settled: shared.allotments.watch(),
             asking: None,
+            wants_checkpoint: false,
+            saving: None,
+            saved: None,
             shared,
             chain,
             reader,
@@ -125,49 +187,64 @@ impl<B: Broker> Worker<B> {
 
     /// Works until told to stop, or until it cannot go on.
     pub(super) async fn run(mut self, stop: CancellationToken) -> Result<(), EngineError> {
-        let mut tick = tokio::time::interval(self.shared.through_interval);
-        let mut look = tokio::time::interval(CATCH_UP_POLL);
+        let mut ticks = Ticks::new(&self.shared, self.chain.partition());
         loop {
-            let batch = tokio::select! {
-                biased;
-                () = stop.cancelled() => break,
-                batch = self.reader.next_batch(self.shared.batch_events_max) => batch?,
-                _ = tick.tick() => {
-                    self.write_through().await?;
-                    continue;
-                }
-                _ = look.tick(), if !self.caught_up => {
+            match self.next(&stop, &mut ticks).await? {
+                Next::Stop => break,
+                Next::Batch(batch) => {
+                    self.batch(&batch).await?;
                     self.progress();
-                    continue;
-                }
-                Ok(()) = self.watermark.changed(), if self.caught_up => {
-                    self.advance().await?;
-                    continue;
-                }
-                Ok(()) = self.generations.changed(), if self.caught_up => {
-                    self.look_ahead();
-                    continue;
-                }
-                Ok(()) = self.settled.changed(), if self.asking.is_some() => {
                     self.take_grant();
-                    continue;
+                    if self.caught_up && self.partition.is_sweeping() {
+                        self.sweep().await?;
+                    }
+                    if self.done - self.written >= THROUGH_EVENTS_MAX {
+                        self.write_through().await?;
+                    }
                 }
-                () = tokio::task::yield_now(), if self.caught_up && self.partition.is_sweeping() => {
-                    self.sweep().await?;
-                    continue;
+                Next::Through => self.write_through().await?,
+                Next::Look => self.progress(),
+                Next::Time => self.advance().await?,
+                Next::Generation => self.look_ahead(),
+                Next::Settled => self.take_grant(),
+                Next::Sweep => self.sweep().await?,
+                Next::CheckpointDue => self.wants_checkpoint = true,
+                Next::Turn(turn) => self.begin_checkpoint(turn),
+                Next::Saving => {
+                    self.save_some().await?;
+                    tokio::task::yield_now().await;
                 }
-            };
-            self.batch(&batch).await?;
-            self.progress();
-            self.take_grant();
-            if self.caught_up && self.partition.is_sweeping() {
-                self.sweep().await?;
-            }
-            if self.done - self.written >= THROUGH_EVENTS_MAX {
-                self.write_through().await?;
             }
         }
-        self.write_through().await
+        self.write_through().await?;
+        self.shared.drained.add_permits(1);
+        self.checkpoint_at_stop().await
+    }
+
+    /// Waits for whatever is to be done next; what is first here goes first.
+    async fn next(
+        &mut self,
+        stop: &CancellationToken,
+        ticks: &mut Ticks,
+    ) -> Result<Next, EngineError> {
+        let is_sweeping = self.caught_up && self.partition.is_sweeping();
+        let may_begin = self.wants_checkpoint && self.caught_up && self.saving.is_none();
+        let turn = self.shared.checkpoints.as_ref().map(|c| c.turn.clone());
+        let next = tokio::select! {
+            biased;
+            () = stop.cancelled() => Next::Stop,
+            batch = self.reader.next_batch(self.shared.batch_events_max) => Next::Batch(batch?),
+            _ = ticks.through.tick() => Next::Through,
+            _ = ticks.look.tick(), if !self.caught_up => Next::Look,
+            Ok(()) = self.watermark.changed(), if self.caught_up => Next::Time,
+            Ok(()) = self.generations.changed(), if self.caught_up => Next::Generation,
+            Ok(()) = self.settled.changed(), if self.asking.is_some() => Next::Settled,
+            () = tokio::task::yield_now(), if is_sweeping => Next::Sweep,
+            () = tick(&mut ticks.checkpoint) => Next::CheckpointDue,
+            turn = checkpoint::turn(turn), if may_begin => Next::Turn(turn),
+            () = checkpoint::ready(&mut self.saving) => Next::Saving,
+        };
+        Ok(next)
     }
 
     fn progress(&mut self) {
@@ -223,6 +300,7 @@ impl<B: Broker> Worker<B> {
             self.count_events(&inputs, &rules);
             self.count(&output);
             entries.append(&mut output.entries);
+            self.save_some().await?;
             if events.len() == STEP_EVENTS_MAX {
                 tokio::task::yield_now().await;
             }

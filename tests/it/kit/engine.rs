@@ -29,11 +29,28 @@ impl Engine {
 
     /// Starts the engine with more environment variables, and does not wait.
     pub(crate) fn spawn(nats: &str, rules: &Path, environment: &[(&str, &str)]) -> Self {
+        Self::launch(nats, rules, None, environment)
+    }
+
+    /// Starts the engine on a data folder that outlives it, and does not wait.
+    pub(crate) fn spawn_on(
+        nats: &str,
+        rules: &Path,
+        data: &Path,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        Self::launch(nats, rules, Some(data), environment)
+    }
+
+    fn launch(nats: &str, rules: &Path, data: Option<&Path>, environment: &[(&str, &str)]) -> Self {
         let folder = Folder::new();
         let log = folder.path().join("log");
+        let own = folder.path().join("data");
         let child = Command::new(env!("CARGO_BIN_EXE_onscene"))
             .args(["run", "--nats", nats, "--http", "127.0.0.1:0", "--rules"])
             .arg(rules)
+            .arg("--data")
+            .arg(data.unwrap_or(&own))
             .envs(environment.iter().copied())
             .env_remove("RUST_LOG")
             .current_dir(folder.path())
@@ -105,15 +122,16 @@ impl Engine {
 
     /// Sends SIGTERM and waits for the end.
     pub(crate) fn terminate(&mut self) -> ExitStatus {
-        let pid = self.child.id().to_string();
-        assert!(
-            Command::new("kill")
-                .args(["-TERM", &pid])
-                .status()
-                .unwrap()
-                .success()
-        );
+        self.signal("TERM");
         self.wait()
+    }
+
+    /// Sends a signal by its name, such as `STOP`.
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let arguments = [&format!("-{name}"), &pid];
+        let sent = Command::new("kill").args(arguments).status().unwrap();
+        assert!(sent.success(), "{name} to {pid}");
     }
 
     /// Waits for the end.

@@ -3,7 +3,7 @@
 
 use crate::kit::desk::{Desk, NOON, event, profile, time};
 use onscene::clock::{DAY, HOUR, MINUTE, Millis};
-use onscene::durable::{LogItem, Recovery};
+use onscene::durable::{Checkpoint, Cut, LogItem, Recovery, checkpoint};
 use onscene::partition::{Input, LogEntry, Logged};
 use onscene::state::{Draw, Ledger};
 use proptest::prelude::*;
@@ -124,10 +124,45 @@ fn desk() -> Desk {
 
 /// One uninterrupted run: its inputs, and what it wrote.
 fn run(acts: &[(Millis, Act)]) -> (Vec<Input>, Vec<LogEntry>, Millis) {
+    run_saving(acts, None).0
+}
+
+/// Before which event a checkpoint is begun, and how many customers are written between two events.
+#[derive(Clone, Copy, Debug)]
+struct Save {
+    before: usize,
+    slice: usize,
+}
+
+/// A checkpoint's bytes, and how many entries were in the log when it was begun.
+type Saved = (Vec<u8>, usize);
+
+/// The same, taking a checkpoint on the way.
+fn run_saving(
+    acts: &[(Millis, Act)],
+    save: Option<Save>,
+) -> ((Vec<Input>, Vec<LogEntry>, Millis), Option<Saved>) {
     let mut desk = desk();
     let (mut inputs, mut entries) = (Vec::new(), Vec::new());
     let mut last = time(NOON);
+    let mut saved: Option<Saved> = None;
     for (number, (at, act)) in acts.iter().enumerate() {
+        if let Some(save) = save.filter(|save| save.before == number) {
+            let bytes = checkpoint::head(&Cut {
+                partition: 0,
+                partitions: 1,
+                through: number as u64,
+                log: 0,
+                log_id: String::new(),
+                taken_at: *at,
+                version: String::new(),
+                rest: desk.partition.begin_cut(),
+            });
+            desk.partition.write_cut(save.slice);
+            saved = Some((bytes, entries.len()));
+        } else if let Some(save) = save {
+            desk.partition.write_cut(save.slice);
+        }
         let event = json_of(number, *at, act, &desk);
         let input = desk.input(&event);
         inputs.push(input.clone());
@@ -137,7 +172,17 @@ fn run(acts: &[(Millis, Act)]) -> (Vec<Input>, Vec<LogEntry>, Millis) {
     }
     let end = last + 2 * DAY;
     entries.extend(finish(&mut desk, end));
-    (inputs, entries, end)
+    if let Some((bytes, _)) = &mut saved {
+        desk.partition.write_cut(usize::MAX);
+        bytes.extend(
+            desk.partition
+                .take_cut(1)
+                .map_or_else(Vec::new, |c| checkpoint::block(&c)),
+        );
+        let end = checkpoint::end(desk.partition.end_cut(), bytes.len() as u64);
+        bytes.extend(end);
+    }
+    ((inputs, entries, end), saved)
 }
 
 /// The clock goes on without events. Time passes as it does live: later than what is due.
@@ -147,12 +192,21 @@ fn finish(desk: &mut Desk, end: Millis) -> Vec<LogEntry> {
     entries
 }
 
-/// The same after a crash that left the first `written` entries in the log.
-fn resume(inputs: &[Input], log: &[LogEntry], end: Millis) -> Vec<LogEntry> {
+/// The same after a crash that left these entries in the log, and perhaps a checkpoint.
+fn resume(inputs: &[Input], log: &[LogEntry], saved: Option<&Saved>, end: Millis) -> Vec<LogEntry> {
     let mut desk = desk();
     let ledger = Arc::new(Ledger::default());
     let mut recovery = Recovery::default();
-    for entry in log {
+    let (mut inputs, mut from) = (inputs, 0);
+    if let Some((bytes, entries)) = saved {
+        let checkpoint = Checkpoint::check(bytes.clone()).unwrap();
+        checkpoint.restore(&mut desk.partition).unwrap();
+        let through = checkpoint.cut().through;
+        recovery = Recovery::from(through);
+        inputs = &inputs[usize::try_from(through).unwrap()..];
+        from = *entries;
+    }
+    for (number, entry) in log.iter().enumerate() {
         let (logged, place) = (entry.logged(), entry.place());
         if let Logged::Decision(decision) = &logged
             && let (Some(cost), false) = (decision.cost, decision.holdout)
@@ -167,7 +221,9 @@ fn resume(inputs: &[Input], log: &[LogEntry], end: Millis) -> Vec<LogEntry> {
                 cost,
             });
         }
-        recovery.take(LogItem::Entry { logged, place });
+        if number >= from {
+            recovery.take(LogItem::Entry { logged, place });
+        }
     }
     desk.partition.spend_from(ledger);
     let mut entries = Vec::new();
@@ -222,7 +278,25 @@ proptest! {
     ) {
         let (inputs, log, end) = run(&events(&acts));
         let written = cut.index(log.len() + 1);
-        let again = resume(&inputs, &log[..written], end);
+        let again = resume(&inputs, &log[..written], None, end);
+        prop_assert_eq!(essence(&again), essence(&log[written..]));
+    }
+
+    /// The same from a checkpoint that was taken while events went on, one or two customers at a time: it is of
+    /// the moment when it was begun.
+    #[test]
+    fn a_restart_from_a_checkpoint_goes_on_where_the_log_ends(
+        acts in acts(),
+        begun in any::<prop::sample::Index>(),
+        cut in any::<prop::sample::Index>(),
+        slice in 0..3_usize,
+    ) {
+        let acts = events(&acts);
+        let save = Save { before: begun.index(acts.len()), slice };
+        let ((inputs, log, end), saved) = run_saving(&acts, Some(save));
+        let from = saved.as_ref().map_or(0, |(_, entries)| *entries);
+        let written = from + cut.index(log.len() + 1 - from);
+        let again = resume(&inputs, &log[..written], saved.as_ref(), end);
         prop_assert_eq!(essence(&again), essence(&log[written..]));
     }
 }

@@ -1,0 +1,241 @@
+//! What checkpoints cost while the engine runs, and how long a restart takes.
+//!
+//! A million customers with 32 journal entries each, or as many as one says, are written as checkpoints. A real
+//! engine loads them, takes checkpoints under a steady load, and is killed when the events of a minute at that
+//! rate have come since the last one. Then it is started again, and the time is taken until it decides.
+//! Run it by `cargo bench --bench restart`; `-- --quick` is a smoke run.
+
+mod engine;
+#[path = "../kit/mod.rs"]
+mod kit;
+#[path = "../memory/life.rs"]
+mod life;
+mod load;
+
+use anyhow::Context as _;
+use clap::Parser;
+use engine::Engine;
+use kit::{Spread, grouped, table};
+use life::Life;
+use load::Load;
+use onscene::clock::monotonic_now;
+use onscene::durable::{CheckpointFolder, CheckpointStore as _, Cut, checkpoint};
+use onscene::nats::{Connection, LocalServer, LocalServerOptions, StreamSettings, ensure_streams};
+use onscene::partition::Partition;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const PARTITIONS: u16 = 16;
+/// How often the engine is killed and started again.
+const RESTARTS: usize = 3;
+
+#[derive(Debug, Parser)]
+#[command(about = "Checkpoints under load, and restarts")]
+struct Arguments {
+    /// A smoke run that shows that everything works; its numbers mean little.
+    #[arg(long)]
+    quick: bool,
+    /// Customers in memory.
+    #[arg(long)]
+    customers: Option<u32>,
+    /// Entries in each journal.
+    #[arg(long, default_value_t = 32)]
+    entries: u32,
+    /// Events a second of the steady load.
+    #[arg(long, default_value_t = 5_000)]
+    rate: u64,
+    /// Seconds of load while checkpoints are taken, and seconds between them.
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// Seconds of events that came since the last checkpoint when the engine is killed.
+    #[arg(long)]
+    since: Option<u64>,
+    #[arg(long, hide = true)]
+    bench: bool,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    let pick = |given: Option<u64>, quick, full| {
+        given.unwrap_or(if arguments.quick { quick } else { full })
+    };
+    let (seconds, since) = (pick(arguments.seconds, 4, 30), pick(arguments.since, 2, 60));
+    let customers = pick(arguments.customers.map(u64::from), 10_000, 1_000_000);
+    let life = Life {
+        customers: u32::try_from(customers)?,
+        entries: arguments.entries,
+        merchants: 10_000,
+    };
+    let folder =
+        PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("restart-{}", std::process::id()));
+    let report = run(&folder, life, arguments.rate, seconds, since).await;
+    std::fs::remove_dir_all(&folder)?;
+    println!("{}", report?);
+    Ok(())
+}
+
+async fn run(
+    folder: &Path,
+    life: Life,
+    rate: u64,
+    seconds: u64,
+    since: u64,
+) -> anyhow::Result<String> {
+    let data = folder.join("data");
+    let bytes = write(&data, life)?;
+    let options = LocalServerOptions::in_folder(folder.join("nats"));
+    let mut server = LocalServer::start(options).await?;
+    let connection = Connection::open(&server.url(), "bench").await?;
+    ensure_streams(&connection, &StreamSettings::default()).await?;
+    let mut load = Load::new(&connection, life.customers);
+
+    // Loaded and nothing to read: what a restart takes at the least.
+    let mut engine = Engine::start(folder, &server.url(), seconds)?;
+    let loaded = engine.ready().await?;
+    let resident = engine.resident_bytes()?;
+    // Two intervals, so that every partition has taken one.
+    load.steady(rate, 2 * seconds).await?;
+    let taken = engine.metric("onscene_checkpoint_seconds_count")?;
+    anyhow::ensure!(
+        taken >= f64::from(PARTITIONS),
+        "only {taken} checkpoints were taken"
+    );
+    let took = engine.metric("onscene_checkpoint_seconds_sum")? / taken;
+    let pause = engine.metric("onscene_checkpoint_longest_pause_seconds")?;
+    let started = monotonic_now();
+    engine.stop().await?;
+    let stopped = started.elapsed();
+
+    // Without further checkpoints, until so many events have come.
+    let mut engine = Engine::start(folder, &server.url(), 86_400)?;
+    engine.ready().await?;
+    load.burst(rate * since).await?;
+    engine.caught_up(&load).await?;
+    let (mut ready, mut deciding) = (Vec::new(), Vec::new());
+    for _ in 0..RESTARTS {
+        engine.kill().await?;
+        let started = monotonic_now();
+        engine = Engine::start(folder, &server.url(), 86_400)?;
+        ready.push(engine.ready().await?.as_secs_f64());
+        load.answered(&connection).await?;
+        deciding.push(started.elapsed().as_secs_f64());
+    }
+    engine.stop().await?;
+    server.stop().await?;
+    let (ready, deciding) = (Spread::of(ready), Spread::of(deciding));
+
+    let each = |bytes: f64| grouped(bytes / f64::from(life.customers), 0);
+    let rows = [
+        (
+            "checkpoints, all partitions",
+            format!(
+                "{} MB, {} bytes a customer",
+                grouped(bytes / 1e6, 0),
+                each(bytes)
+            ),
+        ),
+        (
+            "one partition's checkpoint, under load",
+            format!("{} ms from cut to durable", grouped(took * 1e3, 0)),
+        ),
+        (
+            "longest pause for a checkpoint",
+            format!("{} ms", grouped(pause * 1e3, 2)),
+        ),
+        (
+            "stop with last checkpoints",
+            format!("{} s", grouped(stopped.as_secs_f64(), 1)),
+        ),
+        (
+            "resident, after loading",
+            format!(
+                "{} MB, {} bytes a customer",
+                grouped(resident / 1e6, 0),
+                each(resident)
+            ),
+        ),
+        (
+            "restart, no event since",
+            format!("{} s until ready", grouped(loaded.as_secs_f64(), 1)),
+        ),
+        (
+            "restart, events of that time since",
+            format!(
+                "{} s until ready, {} s until the first new decision is stored",
+                ready.show(1),
+                deciding.show(1)
+            ),
+        ),
+    ];
+    let rows: Vec<Vec<String>> = rows
+        .into_iter()
+        .map(|(what, value)| vec![what.to_owned(), value])
+        .collect();
+    let head = format!(
+        "{} customers, {} entries each, {PARTITIONS} partitions, {rate} events/s for {} s, then {} events and a kill\n",
+        grouped(life.customers.into(), 0),
+        life.entries,
+        2 * seconds,
+        grouped((rate * since) as f64, 0),
+    );
+    Ok(format!("{head}\n{}", table(&["what", "measured"], &rows)))
+}
+
+/// Lets the customers live, writes their checkpoints, and tells how many bytes these have.
+fn write(data: &Path, life: Life) -> anyhow::Result<f64> {
+    let (_, mut partitions) = life.live_in(PARTITIONS);
+    let folder = CheckpointFolder::new(data);
+    let mut bytes = 0;
+    for (number, partition) in partitions.iter_mut().enumerate() {
+        bytes += write_one(&folder, u16::try_from(number)?, partition)
+            .context("could not write a checkpoint")?;
+    }
+    Ok(bytes as f64)
+}
+
+/// A checkpoint from before the first event of any stream.
+fn write_one(
+    folder: &CheckpointFolder,
+    number: u16,
+    partition: &mut Partition,
+) -> anyhow::Result<u64> {
+    let mut rest = partition.begin_cut();
+    (rest.position, rest.clock) = (0, None);
+    let cut = Cut {
+        partition: number,
+        partitions: PARTITIONS,
+        through: 0,
+        log: 0,
+        log_id: String::new(),
+        taken_at: life::NOW,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        rest,
+    };
+    let mut file = folder.create(number, 1)?;
+    let mut bytes = 0;
+    let mut put = |part: Vec<u8>| -> anyhow::Result<u64> {
+        file.write_all(&part)?;
+        bytes += part.len() as u64;
+        Ok(bytes)
+    };
+    let mut written = put(checkpoint::head(&cut))?;
+    let mut is_last = false;
+    while !is_last {
+        is_last = partition.write_cut(1_000);
+        if let Some(customers) =
+            partition.take_cut(if is_last { 1 } else { checkpoint::BLOCK_BYTES })
+        {
+            written = put(checkpoint::block(&customers))?;
+        }
+    }
+    let written = put(checkpoint::end(partition.end_cut(), written))?;
+    file.commit()?;
+    Ok(written)
+}
+
+/// How long anything may take before the benchmark gives up.
+const PATIENCE: Duration = Duration::from_secs(300);

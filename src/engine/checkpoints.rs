@@ -1,0 +1,230 @@
+//! Checkpoints of this engine: the newest sound one that fits the streams at a start, and when the next are due.
+
+use super::EngineError;
+use super::broker::Broker;
+use crate::clock::{Millis, monotonic_now};
+use crate::durable::{Checkpoint, CheckpointStore, Cut, UnusableError, load};
+use crate::nats::{EventsState, LogStore as _};
+use crate::partition::Partition;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio::time::{Interval, MissedTickBehavior};
+
+/// How often the broker is asked for its streams' state, while it does not answer.
+const ASK_INTERVAL: Duration = Duration::from_millis(100);
+/// Checkpoints that are read into memory at the same time.
+const LOADS_MAX: usize = 2;
+
+/// Where checkpoints are kept, and how often they are taken.
+#[derive(Clone, Debug)]
+pub(super) struct Checkpoints {
+    pub(super) store: Arc<dyn CheckpointStore>,
+    /// How often each partition takes one.
+    pub(super) interval: Millis,
+    /// How many of each partition are kept.
+    pub(super) keep: usize,
+    /// One partition after another, so that they never all are busy with it.
+    pub(super) turn: Arc<Semaphore>,
+    loads: Arc<Semaphore>,
+}
+
+impl Checkpoints {
+    pub(super) fn new(store: Arc<dyn CheckpointStore>, interval: Millis, keep: usize) -> Self {
+        Self {
+            store,
+            interval,
+            keep,
+            turn: Arc::new(Semaphore::new(1)),
+            loads: Arc::new(Semaphore::new(LOADS_MAX)),
+        }
+    }
+
+    /// When a partition's first one is due after a start: they are spread over the interval.
+    pub(super) fn first_due(&self, partition: u16, partitions: u16) -> Duration {
+        let share = self.interval.saturating_mul(i64::from(partition) + 1);
+        let first = share / i64::from(partitions.max(1));
+        Duration::from_millis(first.unsigned_abs().max(1))
+    }
+
+    /// Ticks whenever one is due; what is late is not made up for.
+    pub(super) fn ticks(&self, first: Duration) -> Interval {
+        let interval = Duration::from_millis(self.interval.unsigned_abs().max(1));
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        ticks.reset_after(first);
+        ticks
+    }
+
+    /// Does something that reads or writes the store, on a thread that may wait.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn CheckpointStore) -> T + Send + 'static,
+    ) -> Result<T, EngineError> {
+        if !self.store.waits() {
+            return Ok(work(&*self.store));
+        }
+        let store = self.store.clone();
+        Ok(tokio::task::spawn_blocking(move || work(&*store)).await?)
+    }
+
+    /// Removes all but the newest ones of a partition.
+    pub(super) fn prune(
+        store: &dyn CheckpointStore,
+        partition: u16,
+        keep: usize,
+    ) -> io::Result<()> {
+        for number in store.numbers(partition)?.into_iter().skip(keep.max(1)) {
+            store.remove(partition, number)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a partition together from its newest sound checkpoint that fits the streams, and tells where that
+    /// was taken; `None` if there is none, so that all must be read from the streams.
+    pub(super) async fn restore<B: Broker>(
+        &self,
+        broker: &B,
+        partition: u16,
+        partitions: u16,
+        new: impl Fn() -> Partition + Clone + Send + 'static,
+    ) -> Result<Option<(Partition, Cut)>, EngineError> {
+        let numbers = self.run(move |store| store.numbers(partition)).await?;
+        let numbers = numbers.map_err(|source| EngineError::Checkpoints { partition, source })?;
+        let had_any = !numbers.is_empty();
+        for number in numbers {
+            // Held while its bytes are in memory.
+            let _load = self.loads.acquire().await;
+            let started = monotonic_now();
+            let loaded = self
+                .run(move |store| load(store, partition, number))
+                .await?;
+            let checkpoint = match loaded {
+                Ok(checkpoint) => checkpoint,
+                Err(error) => {
+                    self.set_aside(partition, number, &reason(&error)).await?;
+                    continue;
+                }
+            };
+            let cut = checkpoint.cut().clone();
+            if let Some(misfit) = misfit(broker, &cut, partition, partitions).await {
+                self.set_aside(partition, number, &misfit).await?;
+                continue;
+            }
+            let new = new.clone();
+            match self.run(move |_| decode(&checkpoint, new())).await? {
+                Ok(restored) => {
+                    let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+                    tracing::info!(
+                        partition,
+                        number,
+                        through = cut.through,
+                        milliseconds,
+                        "checkpoint loaded"
+                    );
+                    return Ok(Some((restored, cut)));
+                }
+                Err(error) => {
+                    self.set_aside(partition, number, &reason(&error.into()))
+                        .await?;
+                }
+            }
+        }
+        if had_any {
+            tracing::warn!(
+                partition,
+                "no checkpoint can be used: what is known is put together from the streams alone, as far back as they are kept"
+            );
+        }
+        Ok(None)
+    }
+
+    async fn set_aside(
+        &self,
+        partition: u16,
+        number: u64,
+        reason: &str,
+    ) -> Result<(), EngineError> {
+        let moved = self
+            .run(move |store| store.set_aside(partition, number))
+            .await?;
+        let aside = moved.map_err(|source| EngineError::Checkpoints { partition, source })?;
+        tracing::error!(
+            partition,
+            number,
+            reason,
+            aside,
+            "a checkpoint cannot be used and was set aside; the one before it is tried, then the streams"
+        );
+        Ok(())
+    }
+}
+
+fn decode(
+    checkpoint: &Checkpoint,
+    mut partition: Partition,
+) -> Result<Partition, crate::durable::CheckpointError> {
+    match checkpoint.restore(&mut partition) {
+        Ok(()) => Ok(partition),
+        Err(error) => {
+            partition.forget_members();
+            Err(error)
+        }
+    }
+}
+
+fn reason(error: &UnusableError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
+}
+
+/// Why a sound checkpoint is not one of these streams, if it is not.
+async fn misfit<B: Broker>(
+    broker: &B,
+    cut: &Cut,
+    partition: u16,
+    partitions: u16,
+) -> Option<String> {
+    if (cut.partition, cut.partitions) != (partition, partitions) {
+        return Some(format!(
+            "it is of partition {} of {}, and this is {partition} of {partitions}",
+            cut.partition, cut.partitions
+        ));
+    }
+    let EventsState { last_sequence, .. } = ask(|| broker.events_state()).await;
+    if cut.through > last_sequence {
+        return Some(format!(
+            "it knows events up to {}, and SCENE_EVENTS ends at {last_sequence}: the stream was made anew, or lost data",
+            cut.through
+        ));
+    }
+    let found = ask(|| async { broker.log().read(partition, Some(cut.log)).await.ok() }).await;
+    let is_other = match &found {
+        // It is no longer kept, or was never there: the log must at least reach beyond it.
+        None => cut.log > 0,
+        Some(message) if message.sequence == cut.log => {
+            let id = message.headers.get(crate::nats::log_write::HEADER_ID);
+            !cut.log_id.is_empty() && id.is_some_and(|id| id != cut.log_id)
+        }
+        Some(_) => false,
+    };
+    is_other.then(|| {
+        format!(
+            "it knows the log up to message {} ({}), which SCENE_ACTIONS does not have: the stream was made anew, or lost data",
+            cut.log, cut.log_id
+        )
+    })
+}
+
+/// Asks until there is an answer.
+async fn ask<T, F: Future<Output = Option<T>>>(mut question: impl FnMut() -> F) -> T {
+    loop {
+        if let Some(answer) = question().await {
+            return answer;
+        }
+        tokio::time::sleep(ASK_INTERVAL).await;
+    }
+}
