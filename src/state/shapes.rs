@@ -7,7 +7,7 @@ use super::table::Table;
 use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What the shapes of a class differ in.
 #[derive(Debug)]
@@ -23,6 +23,39 @@ struct Class {
     shapes: Box<Table<Rest>>,
 }
 
+/// Classes that stand together.
+const TOGETHER: usize = 64;
+const CHUNKS: usize = ShapeId::CLASSES_MAX as usize / TOGETHER;
+
+/// Classes by their numbers. They are looked up for every entry of a window, so each is found by two
+/// steps of known length, and not as in a [`Table`].
+#[derive(Debug)]
+struct Classes(Box<[OnceLock<Box<[OnceLock<Class>; TOGETHER]>>; CHUNKS]>);
+
+impl Default for Classes {
+    fn default() -> Self {
+        Self(Box::new([const { OnceLock::new() }; CHUNKS]))
+    }
+}
+
+impl Classes {
+    fn get(&self, number: u32) -> &Class {
+        let number = number as usize;
+        let chunk = self.0[number / TOGETHER % CHUNKS].get();
+        chunk
+            .and_then(|classes| classes[number % TOGETHER].get())
+            .expect("invariant: nobody has the number of a class before it is set")
+    }
+
+    fn set(&self, number: u32, class: Class) {
+        let number = number as usize;
+        let chunk = self.0[number / TOGETHER % CHUNKS]
+            .get_or_init(|| Box::new([const { OnceLock::new() }; TOGETHER]));
+        // Refused only if it was set, and then it stays.
+        let _ = chunk[number % TOGETHER].set(class);
+    }
+}
+
 /// Where the next shape goes.
 #[derive(Debug, Default)]
 struct Next {
@@ -36,7 +69,7 @@ struct Next {
 #[derive(Debug)]
 pub(super) struct Shapes {
     ids: DashMap<Shape, ShapeId, RandomState>,
-    classes: Table<Class>,
+    classes: Classes,
     /// Those for which no class was left.
     mixed: Table<Shape>,
     /// Whoever holds it may add.
@@ -55,7 +88,7 @@ impl Shapes {
     fn with_limits(classes_max: u32, indexes_max: u32) -> Self {
         Self {
             ids: DashMap::default(),
-            classes: Table::default(),
+            classes: Classes::default(),
             mixed: Table::default(),
             next: Mutex::default(),
             classes_max,
