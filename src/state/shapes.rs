@@ -30,7 +30,9 @@ const CHUNKS: usize = ShapeId::CLASSES_MAX as usize / TOGETHER;
 /// Classes by their numbers. They are looked up for every entry of a window, so each is found by two
 /// steps of known length, and not as in a [`Table`].
 #[derive(Debug)]
-struct Classes(Box<[OnceLock<Box<[OnceLock<Class>; TOGETHER]>>; CHUNKS]>);
+struct Classes(Box<[OnceLock<Chunk>; CHUNKS]>);
+
+type Chunk = Box<[OnceLock<Class>; TOGETHER]>;
 
 impl Default for Classes {
     fn default() -> Self {
