@@ -7,13 +7,15 @@ SHELL := bash
 .NOTPARALLEL:
 
 export CARGO_TARGET_DIR ?= $(CURDIR)/target
+# Of the long tests, which; without it, all.
+LONG ?=
 # Seconds until the demo ends by itself; without it, it runs until Ctrl-C.
 DEMO_SECONDS ?=
 # One profile for everything that `make test` runs, so that nothing is built twice.
 TEST_BINARY = $(CARGO_TARGET_DIR)/debug/onscene
 CHECKS = $(wildcard tests/*/check.py)
 
-.PHONY: help demo build test test-rust test-checks check format-check lint deny tidy format bench
+.PHONY: help demo build test test-rust test-checks long check format-check lint deny tidy format bench
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +44,10 @@ test-checks:
 		echo "Running $$check"; \
 		python3 "$$check" --binary "$(TEST_BINARY)"; \
 	done
+
+# What it runs stands in tests/long.txt, a line each.
+long: ## Run the long tests with their full counts (LONG=zombies runs those that are called so)
+	@tests/long.sh $(LONG)
 
 check: format-check lint deny tidy ## Check formatting, lints, dependencies and the house rules
 

@@ -56,8 +56,12 @@ pub struct Config {
     pub events_max_bytes: Option<i64>,
     /// `actions.max_age_days`.
     pub actions_max_age: Millis,
+    /// `actions.max_bytes`: size limit of the actions stream; none by default.
+    pub actions_max_bytes: Option<i64>,
     /// `dead_letters.max_age_days`.
     pub dead_letters_max_age: Millis,
+    /// `dead_letters.max_bytes`: size limit of the stream of rejected events; none by default.
+    pub dead_letters_max_bytes: Option<i64>,
 }
 
 impl Config {
@@ -80,6 +84,9 @@ impl Config {
     fn read(reader: &mut Reader) -> Self {
         let days = |reader: &mut Reader, key: &str, default: i64| {
             reader.whole(key, default, 1, 36_500).saturating_mul(DAY)
+        };
+        let bytes = |reader: &mut Reader, key: &str| {
+            Some(reader.whole(key, 0, 0, i64::MAX)).filter(|bytes| *bytes > 0)
         };
         let partitions = partitions(reader);
         Self {
@@ -118,10 +125,11 @@ impl Config {
             },
             future_tolerance: reader.whole("events.future_tolerance_s", 300, 0, 86_400) * SECOND,
             events_max_age: days(reader, "events.max_age_days", 7),
-            events_max_bytes: Some(reader.whole("events.max_bytes", 0, 0, i64::MAX))
-                .filter(|bytes| *bytes > 0),
+            events_max_bytes: bytes(reader, "events.max_bytes"),
             actions_max_age: days(reader, "actions.max_age_days", 400),
+            actions_max_bytes: bytes(reader, "actions.max_bytes"),
             dead_letters_max_age: days(reader, "dead_letters.max_age_days", 30),
+            dead_letters_max_bytes: bytes(reader, "dead_letters.max_bytes"),
         }
     }
 }

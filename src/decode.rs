@@ -190,6 +190,20 @@ impl Decoder {
         data::event(envelope, schema, &self.rates).map(Incoming::Event)
     }
 
+    /// Checks history that is about to be imported as it will be checked once it is stored. `now` stands
+    /// for the store timestamp.
+    ///
+    /// # Errors
+    /// A [`Rejection`] with the first reason found; a broadcast, among others.
+    pub fn decode_import(
+        &self,
+        stored: &Stored,
+        schema: &Schema,
+        now: Millis,
+    ) -> Result<Event, Rejection> {
+        self.decode_at(stored, schema, now)
+    }
+
     fn broadcast_inner(&self, stored: &Stored, schema: &Schema) -> Result<Occasion, Rejection> {
         self.check_size(stored)?;
         data::broadcast(envelope::read(stored)?, schema, &self.rates)

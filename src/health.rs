@@ -1,7 +1,7 @@
 //! Whether the engine is ready to decide, and if not, what is missing.
 
 use crate::clock::{Millis, format_rfc3339, now_ms};
-use crate::nats::ChainState;
+use crate::nats::{ChainState, WaitCause, Waiting};
 use crate::rules::{Rule, RuleError};
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
@@ -15,10 +15,43 @@ pub struct Health {
     link: Box<dyn Fn() -> Option<String> + Send + Sync>,
     /// The partitions that this engine owns.
     partitions: BTreeMap<u16, PartitionHealth>,
+    waits: Mutex<BTreeMap<Waits, watch::Receiver<Option<Waiting>>>>,
     rule_errors: Mutex<HashMap<Arc<str>, LastError>>,
     /// Of which text of a rule, and until when.
     quarantined: Mutex<HashMap<Arc<str>, (u64, Millis)>>,
 }
+
+/// What can wait for NATS besides the partitions' logs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Waits {
+    /// Reading events.
+    Events,
+    /// Keeping rejected events.
+    DeadLetters,
+}
+
+impl Waits {
+    const ALL: [Self; 2] = [Self::Events, Self::DeadLetters];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Events => "read",
+            Self::DeadLetters => "dead_letters",
+        }
+    }
+
+    fn deed(self) -> &'static str {
+        match self {
+            Self::Events => "hand out events",
+            Self::DeadLetters => "keep rejected events in SCENE_DLQ",
+        }
+    }
+}
+
+/// What the metric calls the writes of partitions' logs.
+const COMMIT: &str = "commit";
+/// So many partitions are named in one obstacle; of more, only the number is told.
+const PARTITIONS_NAMED_MAX: usize = 4;
 
 /// The last failure of a rule.
 #[derive(Clone, Debug, serde::Serialize)]
@@ -56,6 +89,7 @@ impl Health {
         Self {
             link: Box::new(link),
             partitions: owns.iter().map(waiting).collect(),
+            waits: Mutex::default(),
             rule_errors: Mutex::default(),
             quarantined: Mutex::default(),
         }
@@ -105,6 +139,42 @@ impl Health {
         }
     }
 
+    pub(crate) fn watch_waiting(&self, what: Waits, waiting: watch::Receiver<Option<Waiting>>) {
+        lock(&self.waits).insert(what, waiting);
+    }
+
+    /// Tells `show` what waits for NATS, by cause: how many partitions' logs (`commit`), whether events cannot be
+    /// read (`read`), whether rejected events cannot be kept (`dead_letters`). Zeros too.
+    pub fn count_waiting(&self, mut show: impl FnMut(&'static str, &'static str, usize)) {
+        let chains: Vec<WaitCause> = self.chains_waiting().map(|(_, w)| w.cause).collect();
+        let others = self.others_waiting();
+        for cause in WaitCause::ALL {
+            let count = chains.iter().filter(|other| **other == cause).count();
+            show(COMMIT, cause.word(), count);
+            for what in Waits::ALL {
+                let waits = others.iter().any(|(w, on)| *w == what && on.cause == cause);
+                show(what.word(), cause.word(), usize::from(waits));
+            }
+        }
+    }
+
+    fn chains_waiting(&self) -> impl Iterator<Item = (u16, Waiting)> {
+        self.partitions.iter().filter_map(|(partition, health)| {
+            let chain = lock(&health.chain);
+            let waiting = chain.as_ref()?.borrow().waiting().cloned()?;
+            Some((*partition, waiting))
+        })
+    }
+
+    fn others_waiting(&self) -> Vec<(Waits, Waiting)> {
+        let waits = lock(&self.waits);
+        let waiting = waits.iter().filter_map(|(what, on)| {
+            let waiting = on.borrow().clone()?;
+            Some((*what, waiting))
+        });
+        waiting.collect()
+    }
+
     /// Notes how many events a partition has still to read.
     pub(crate) fn progress(&self, partition: u16, pending: u64) {
         let Some(health) = self.partitions.get(&partition) else {
@@ -136,18 +206,49 @@ impl Health {
                 self.partitions.len()
             ));
         }
+        self.tell_waiting(&mut obstacles);
         for (partition, health) in &self.partitions {
-            match lock(&health.chain).as_ref().map(|state| *state.borrow()) {
-                Some(ChainState::Waiting) => obstacles.push(format!(
-                    "partition {partition} waits for NATS to store its decisions"
-                )),
-                Some(ChainState::Fenced) => {
-                    obstacles.push(format!("partition {partition} belongs to another engine"));
-                }
-                Some(ChainState::Flowing) | None => {}
+            let chain = lock(&health.chain);
+            let fenced = |state: &watch::Receiver<_>| *state.borrow() == ChainState::Fenced;
+            if chain.as_ref().is_some_and(fenced) {
+                obstacles.push(format!("partition {partition} belongs to another engine"));
             }
         }
         obstacles
+    }
+
+    /// What waits for NATS: partitions with the same reason together, with the one that has waited longest.
+    fn tell_waiting(&self, obstacles: &mut Vec<String>) {
+        let now = now_ms();
+        let mut reasons: BTreeMap<String, (Vec<u16>, Waiting)> = BTreeMap::new();
+        for (partition, waiting) in self.chains_waiting() {
+            let known = reasons.entry(waiting.reason.clone());
+            let (partitions, longest) = known.or_insert_with(|| (Vec::new(), waiting.clone()));
+            partitions.push(partition);
+            longest.since = longest.since.min(waiting.since);
+        }
+        for (partitions, waiting) in reasons.into_values() {
+            let who = match partitions.as_slice() {
+                [one] => format!("partition {one} waits for NATS to store its decisions"),
+                few if few.len() <= PARTITIONS_NAMED_MAX => {
+                    let names: Vec<String> = few.iter().map(ToString::to_string).collect();
+                    let names = names.join(", ");
+                    format!("partitions {names} wait for NATS to store their decisions")
+                }
+                many => format!(
+                    "{} partitions wait for NATS to store their decisions",
+                    many.len()
+                ),
+            };
+            obstacles.push(format!("{who}: {}", waiting.text(now)));
+        }
+        for (what, waiting) in self.others_waiting() {
+            let deed = what.deed();
+            obstacles.push(format!(
+                "the engine waits for NATS to {deed}: {}",
+                waiting.text(now)
+            ));
+        }
     }
 }
 

@@ -81,6 +81,7 @@ impl Life {
     ) -> Input {
         let time = NOW - i64::from(self.entries - entry) * BETWEEN;
         let event = Event {
+            imported: false,
             id: "e".into(),
             source: "s".into(),
             kind: kind.clone(),

@@ -31,6 +31,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 const PARTITIONS: u16 = 16;
 /// How often the engine is killed and started again.
 const RESTARTS: usize = 3;
+/// Seconds between checkpoints when none is to be taken.
+const NEVER: u64 = 86_400;
 
 #[derive(Debug, Parser)]
 #[command(about = "Checkpoints under load, and restarts")]
@@ -57,6 +59,17 @@ struct Arguments {
     bench: bool,
 }
 
+/// What happens to the engine.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    /// Events a second.
+    rate: u64,
+    /// Seconds between checkpoints.
+    seconds: u64,
+    /// Seconds of events since the last checkpoint.
+    since: u64,
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
@@ -72,100 +85,64 @@ async fn main() -> anyhow::Result<()> {
     };
     let folder =
         PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("restart-{}", std::process::id()));
-    let report = run(&folder, life, arguments.rate, seconds, since).await;
+    let plan = Plan {
+        rate: arguments.rate,
+        seconds,
+        since,
+    };
+    let report = run(&folder, life, plan).await;
     std::fs::remove_dir_all(&folder)?;
     println!("{}", report?);
     Ok(())
 }
 
-async fn run(
-    folder: &Path,
-    life: Life,
-    rate: u64,
-    seconds: u64,
-    since: u64,
-) -> anyhow::Result<String> {
-    let data = folder.join("data");
-    let bytes = write(&data, life)?;
+async fn run(folder: &Path, life: Life, plan: Plan) -> anyhow::Result<String> {
+    let bytes = write(&folder.join("data"), life)?;
     let options = LocalServerOptions::in_folder(folder.join("nats"));
     let mut server = LocalServer::start(options).await?;
     let connection = Connection::open(&server.url(), "bench").await?;
     ensure_streams(&connection, &StreamSettings::default()).await?;
     let mut load = Load::new(&connection, life.customers);
-
-    // Loaded and nothing to read: what a restart takes at the least.
-    let mut engine = Engine::start(folder, &server.url(), seconds)?;
-    let loaded = engine.ready().await?;
-    let resident = engine.resident_bytes()?;
-    // Two intervals, so that every partition has taken one.
-    load.steady(rate, 2 * seconds).await?;
-    let taken = engine.metric("onscene_checkpoint_seconds_count")?;
-    anyhow::ensure!(
-        taken >= f64::from(PARTITIONS),
-        "only {taken} checkpoints were taken"
-    );
-    let took = engine.metric("onscene_checkpoint_seconds_sum")? / taken;
-    let pause = engine.metric("onscene_checkpoint_longest_pause_seconds")?;
-    let started = monotonic_now();
-    engine.stop().await?;
-    let stopped = started.elapsed();
-
-    // Without further checkpoints, until so many events have come.
-    let mut engine = Engine::start(folder, &server.url(), 86_400)?;
-    engine.ready().await?;
-    load.burst(rate * since).await?;
-    engine.caught_up(&load).await?;
-    let (mut ready, mut deciding) = (Vec::new(), Vec::new());
-    for _ in 0..RESTARTS {
-        engine.kill().await?;
-        let started = monotonic_now();
-        engine = Engine::start(folder, &server.url(), 86_400)?;
-        ready.push(engine.ready().await?.as_secs_f64());
-        load.answered(&connection).await?;
-        deciding.push(started.elapsed().as_secs_f64());
-    }
-    engine.stop().await?;
+    let under_load = under_load(folder, &server, &mut load, plan).await?;
+    let restarts = restarts(folder, &server, &connection, &mut load, plan).await?;
     server.stop().await?;
-    let (ready, deciding) = (Spread::of(ready), Spread::of(deciding));
 
     let each = |bytes: f64| grouped(bytes / f64::from(life.customers), 0);
+    let megabytes = |bytes: f64| {
+        format!(
+            "{} MB, {} bytes a customer",
+            grouped(bytes / 1e6, 0),
+            each(bytes)
+        )
+    };
+    let [loaded, took, pause, stopped, resident] = under_load;
+    let [ready, deciding] = restarts;
     let rows = [
-        (
-            "checkpoints, all partitions",
-            format!(
-                "{} MB, {} bytes a customer",
-                grouped(bytes / 1e6, 0),
-                each(bytes)
-            ),
-        ),
+        ("checkpoints of all partitions", megabytes(bytes)),
         (
             "one partition's checkpoint, under load",
-            format!("{} ms from cut to durable", grouped(took * 1e3, 0)),
+            format!(
+                "{} ms from its cut until it is durable",
+                grouped(took * 1e3, 0)
+            ),
         ),
         (
             "longest pause for a checkpoint",
             format!("{} ms", grouped(pause * 1e3, 2)),
         ),
         (
-            "stop with last checkpoints",
-            format!("{} s", grouped(stopped.as_secs_f64(), 1)),
+            "stop, with last checkpoints",
+            format!("{} s", grouped(stopped, 1)),
         ),
-        (
-            "resident, after loading",
-            format!(
-                "{} MB, {} bytes a customer",
-                grouped(resident / 1e6, 0),
-                each(resident)
-            ),
-        ),
+        ("resident, after loading", megabytes(resident)),
         (
             "restart, no event since",
-            format!("{} s until ready", grouped(loaded.as_secs_f64(), 1)),
+            format!("{} s until ready", grouped(loaded, 1)),
         ),
         (
-            "restart, events of that time since",
+            "restart, with those events since",
             format!(
-                "{} s until ready, {} s until the first new decision is stored",
+                "{} s until ready, {} s until a new decision is stored",
                 ready.show(1),
                 deciding.show(1)
             ),
@@ -175,14 +152,66 @@ async fn run(
         .into_iter()
         .map(|(what, value)| vec![what.to_owned(), value])
         .collect();
-    let head = format!(
-        "{} customers, {} entries each, {PARTITIONS} partitions, {rate} events/s for {} s, then {} events and a kill\n",
+    Ok(format!(
+        "{} customers, {} entries each, {PARTITIONS} partitions; {} events/s for {} s, then {} events and a kill\n\n{}",
         grouped(life.customers.into(), 0),
         life.entries,
-        2 * seconds,
-        grouped((rate * since) as f64, 0),
+        grouped(plan.rate as f64, 0),
+        2 * plan.seconds,
+        grouped((plan.rate * plan.since) as f64, 0),
+        table(&["what", "measured"], &rows)
+    ))
+}
+
+/// Seconds until loaded, seconds a checkpoint took, the longest pause, seconds to stop, and resident bytes.
+async fn under_load(
+    folder: &Path,
+    server: &LocalServer,
+    load: &mut Load,
+    plan: Plan,
+) -> anyhow::Result<[f64; 5]> {
+    // Loaded and nothing to read: what a restart takes at the least.
+    let mut engine = Engine::start(folder, &server.url(), plan.seconds)?;
+    let loaded = engine.ready().await?;
+    let resident = engine.resident_bytes()?;
+    // Two intervals, so that every partition has taken one.
+    load.steady(plan.rate, 2 * plan.seconds).await?;
+    let taken = engine.metric("onscene_checkpoint_seconds_count")?;
+    anyhow::ensure!(
+        taken >= f64::from(PARTITIONS),
+        "only {taken} checkpoints were taken"
     );
-    Ok(format!("{head}\n{}", table(&["what", "measured"], &rows)))
+    let took = engine.metric("onscene_checkpoint_seconds_sum")? / taken;
+    let pause = engine.metric("onscene_checkpoint_longest_pause_seconds")?;
+    let started = monotonic_now();
+    engine.stop().await?;
+    let stopped = started.elapsed().as_secs_f64();
+    Ok([loaded.as_secs_f64(), took, pause, stopped, resident])
+}
+
+/// Seconds until ready, and until a new decision is stored, after a kill so many events after a checkpoint.
+async fn restarts(
+    folder: &Path,
+    server: &LocalServer,
+    connection: &Connection,
+    load: &mut Load,
+    plan: Plan,
+) -> anyhow::Result<[Spread; 2]> {
+    let mut engine = Engine::start(folder, &server.url(), NEVER)?;
+    engine.ready().await?;
+    load.burst(plan.rate * plan.since).await?;
+    engine.caught_up(load).await?;
+    let (mut ready, mut deciding) = (Vec::new(), Vec::new());
+    for _ in 0..RESTARTS {
+        engine.kill().await?;
+        let started = monotonic_now();
+        engine = Engine::start(folder, &server.url(), NEVER)?;
+        ready.push(engine.ready().await?.as_secs_f64());
+        load.answered(connection).await?;
+        deciding.push(started.elapsed().as_secs_f64());
+    }
+    engine.kill().await?;
+    Ok([Spread::of(ready), Spread::of(deciding)])
 }
 
 /// Lets the customers live, writes their checkpoints, and tells how many bytes these have.

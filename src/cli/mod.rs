@@ -6,6 +6,7 @@
 mod check;
 mod demo;
 mod dlq;
+mod import;
 mod new;
 mod place;
 mod replay;
@@ -50,6 +51,8 @@ enum Command {
     New(new::New),
     /// Run history through the engine, offline: NDJSON CloudEvents in, actions out.
     Replay(replay::Replay),
+    /// Load profiles and history into the state, without any rule answering them.
+    Import(import::Import),
     /// Events that were refused: list them, or send them again.
     Dlq(dlq::Dlq),
     /// What the checkpoints hold: one customer, all of them, and whether the files are sound.
@@ -71,6 +74,7 @@ pub fn main() -> ExitCode {
         Command::Test(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Replay(command) => command.run(),
+        Command::Import(command) => command.run(),
         Command::Dlq(command) => command.run(),
         Command::State(command) => command.run(),
         Command::Schema(command) => command.run(),
@@ -78,10 +82,7 @@ pub fn main() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
-        ExitCode::from(if error.is::<crate::config::ConfigError>() {
-            2
-        } else {
-            1
-        })
+        let is_usage = error.is::<crate::config::ConfigError>() || error.is::<import::Usage>();
+        ExitCode::from(if is_usage { 2 } else { 1 })
     })
 }

@@ -57,7 +57,7 @@ impl Schema {
 }
 
 /// The built-in types and those of `schema.toml`; the rules themselves may be faulty.
-fn declarations(config: &Config) -> anyhow::Result<Declarations> {
+pub(super) fn declarations(config: &Config) -> anyhow::Result<Declarations> {
     let sources = Sources::read(&config.rules)
         .with_context(|| format!("could not load the rules in {}", config.rules.display()))?;
     let Some(source) = sources.schema else {

@@ -28,6 +28,7 @@ pub(super) fn event(
         time,
         traceparent,
         data,
+        imported,
     } = envelope;
     if kind.starts_with(TIMER_PREFIX) {
         return Err(Rejection::new(
@@ -36,6 +37,9 @@ pub(super) fn event(
         ));
     }
     let customer = customer.ok_or_else(|| {
+        if imported {
+            return imported_broadcast(&kind);
+        }
         Rejection::new(
             Reason::TypeMismatch,
             format!("`{kind}` is a broadcast: publish it to scene.{kind}"),
@@ -69,7 +73,18 @@ pub(super) fn event(
         traceparent,
         data,
         facts,
+        imported,
     })
+}
+
+/// Why a broadcast cannot be imported: all that it does is to ask rules.
+fn imported_broadcast(kind: &str) -> Rejection {
+    Rejection::new(
+        Reason::TypeMismatch,
+        format!(
+            "`{kind}` is a broadcast: it is about nobody, so nothing of it can be imported; leave it out"
+        ),
+    )
 }
 
 /// An event about nobody.
@@ -86,6 +101,9 @@ pub(super) fn broadcast(
             Reason::TypeMismatch,
             "`type` must be \"broadcast.<kind>\", such as \"broadcast.goal\"",
         ));
+    }
+    if envelope.imported {
+        return Err(imported_broadcast(&kind));
     }
     let (kind, data) = match schema.event_type(&kind) {
         Some(declared) => {

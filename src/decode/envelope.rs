@@ -3,7 +3,7 @@
 
 use super::{Reason, Rejection};
 use crate::clock::{Millis, parse_rfc3339};
-use crate::event::{JsonError, Stored, Value, parse_json};
+use crate::event::{HEADER_IMPORT, IMPORTED, JsonError, Stored, Value, parse_json};
 use crate::partitioning::CustomerId;
 use crate::terms::BROADCAST_PREFIX;
 
@@ -20,6 +20,8 @@ pub(super) struct Envelope {
     pub(super) time: Millis,
     pub(super) traceparent: Option<Box<str>>,
     pub(super) data: Value,
+    /// Whether the message says that it was imported.
+    pub(super) imported: bool,
 }
 
 pub(super) fn read(stored: &Stored) -> Result<Envelope, Rejection> {
@@ -137,7 +139,23 @@ fn assemble(
         time,
         traceparent,
         data,
+        imported: imported(stored)?,
     })
+}
+
+/// Whether a message is an import. A value that nobody knows is refused: taken for a live event, old
+/// history would be answered.
+fn imported(stored: &Stored) -> Result<bool, Rejection> {
+    match stored.header(HEADER_IMPORT) {
+        None => Ok(false),
+        Some(IMPORTED) => Ok(true),
+        Some(_) => Err(Rejection::new(
+            Reason::InvalidValue,
+            format!(
+                "the header {HEADER_IMPORT} must be {IMPORTED}: leave it out of an event that rules may answer"
+            ),
+        )),
+    }
 }
 
 fn customer(subject: &str) -> Result<CustomerId, Rejection> {

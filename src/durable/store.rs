@@ -63,10 +63,21 @@ pub trait CheckpointFile: Write + Send {
 pub struct CheckpointFolder(PathBuf);
 
 impl CheckpointFolder {
-    /// A folder, which is made when the first checkpoint is written.
+    /// The folder of checkpoints in an engine's data folder.
     #[must_use]
-    pub fn new(folder: &Path) -> Self {
-        Self(folder.join("checkpoints"))
+    pub fn new(data: &Path) -> Self {
+        Self(data.join("checkpoints"))
+    }
+
+    /// Makes the folder if it is not there, and sees that something can be written there.
+    ///
+    /// # Errors
+    /// When it cannot be made or written to.
+    pub fn prepare(&self) -> io::Result<()> {
+        fs::create_dir_all(&self.0)?;
+        let trial = self.0.join(format!("trial.{}.{PART}", std::process::id()));
+        File::create(&trial)?;
+        fs::remove_file(trial)
     }
 
     /// The folder.

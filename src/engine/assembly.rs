@@ -8,17 +8,17 @@ use super::watermark;
 use super::worker::{Shared, Worker};
 use crate::clock::{Clock, Millis, format_rfc3339};
 use crate::decode::Decoder;
-use crate::durable::{OwnerRecord, Recovery};
+use crate::durable::{LogItem, OwnerRecord, Recovery};
 use crate::health::Health;
-use crate::nats::Chain;
-use crate::partition::Partition;
+use crate::nats::{Chain, ChainState, LogMessage};
+use crate::partition::{Logged, LoggedDecision, Partition};
 use crate::policy::Quarantine;
 use crate::registry::RuleRegistry;
 use crate::state::{Customers, Draw, JournalLimits, Ledger};
 use crate::telemetry::Metrics;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
@@ -139,8 +139,11 @@ async fn take_over<B: Broker>(
     let partitions = parts.owns.iter().map(|partition| {
         let (partition, record) = (*partition, record.clone());
         async move {
-            let taken = Chain::take_over(broker.log(), partition, &parts.owner, record).await?;
-            let (chain, tail) = taken;
+            let state = watch::Sender::new(ChainState::Flowing);
+            parts.health.watch_chain(partition, state.subscribe());
+            let (log, owner) = (broker.log(), &parts.owner);
+            let taken = Chain::take_over_telling(log, partition, owner, record, state);
+            let (chain, tail) = taken.await?;
             let new = parts.new_partition(quarantine);
             let restored = match &parts.checkpoints {
                 Some(checkpoints) => {
@@ -153,12 +156,12 @@ async fn take_over<B: Broker>(
             let (through, log) = restored
                 .as_ref()
                 .map_or((0, 0), |(_, cut)| (cut.through, cut.log));
+            if log > 0 {
+                spend_before(broker, parts, partition, log).await?;
+            }
             let mut recovery = Recovery::from(through);
             let read = broker.read_log(partition, log + 1, tail, |message| {
-                let header = |name: &str| message.headers.get(name);
-                let item = crate::durable::log::read(message.sequence, header, &message.payload)
-                    .map_err(|source| EngineError::Log { partition, source })?;
-                recovery.take(item);
+                recovery.take(item_of(partition, &message)?);
                 Ok(())
             });
             read.await?;
@@ -188,16 +191,47 @@ impl Parts {
     }
 }
 
+fn item_of(partition: u16, message: &LogMessage) -> Result<LogItem, EngineError> {
+    let header = |name: &str| message.headers.get(name);
+    let item = crate::durable::log::read(message.sequence, header, &message.payload);
+    item.map_err(|source| EngineError::Log { partition, source })
+}
+
+/// Notes what a partition spent before its checkpoint was taken: a checkpoint holds customers, not budgets.
+async fn spend_before<B: Broker>(
+    broker: &B,
+    parts: &Parts,
+    partition: u16,
+    log: u64,
+) -> Result<(), EngineError> {
+    let read = broker.read_log(partition, 1, log, |message| {
+        let item = item_of(partition, &message)?;
+        if let LogItem::Entry {
+            logged: Logged::Decision(decision),
+            ..
+        } = item
+        {
+            pay(&parts.ledger, &decision, &parts.zone);
+        }
+        Ok(())
+    });
+    read.await
+}
+
 /// Notes what budgets have spent, as the partitions' logs say.
 fn spend<'a>(ledger: &Ledger, logs: impl Iterator<Item = &'a Recovery>, zone: &TimeZone) {
-    for decision in logs.flat_map(Recovery::decisions).filter(|d| !d.holdout) {
-        if let Some(cost) = decision.cost {
-            ledger.add(&Draw {
-                rule: decision.rule.clone(),
-                account: decision.account.clone(),
-                day: crate::policy::local_day(decision.at, zone),
-                cost,
-            });
-        }
+    for decision in logs.flat_map(Recovery::decisions) {
+        pay(ledger, decision, zone);
+    }
+}
+
+fn pay(ledger: &Ledger, decision: &LoggedDecision, zone: &TimeZone) {
+    if let (Some(cost), false) = (decision.cost, decision.holdout) {
+        ledger.add(&Draw {
+            rule: decision.rule.clone(),
+            account: decision.account.clone(),
+            day: crate::policy::local_day(decision.at, zone),
+            cost,
+        });
     }
 }

@@ -1,12 +1,14 @@
 //! What the engine needs of a broker: NATS, or a model of it in a simulation.
 
 use super::EngineError;
+use crate::health::{Health, Waits};
 use crate::nats::{
     Connection, DeadLetterError, DeadLetters, EventReader, EventsState, LogMessage, LogReader,
     LogStore, ReadError, StoredEvent, events_state,
 };
 use std::collections::HashSet;
 use std::fmt;
+use std::sync::Arc;
 
 /// Messages of the log read at a time while a partition is taken over.
 const LOG_BATCH_MAX: usize = 2_000;
@@ -80,14 +82,19 @@ pub(super) struct NatsBroker {
     reading: Connection,
     committing: Connection,
     dead_letters: DeadLetters,
+    /// Is told what waits for the broker, and why.
+    health: Arc<Health>,
 }
 
 impl NatsBroker {
-    pub(super) fn new(reading: &Connection, committing: &Connection) -> Self {
+    pub(super) fn new(reading: &Connection, committing: &Connection, health: &Arc<Health>) -> Self {
+        let dead_letters = DeadLetters::new(committing);
+        health.watch_waiting(Waits::DeadLetters, dead_letters.watch_waiting());
         Self {
             reading: reading.clone(),
             committing: committing.clone(),
-            dead_letters: DeadLetters::new(committing),
+            dead_letters,
+            health: health.clone(),
         }
     }
 }
@@ -115,7 +122,13 @@ impl Broker for NatsBroker {
     }
 
     async fn read_events(&self, from: &[(u16, u64)]) -> Result<Vec<EventReader>, ReadError> {
-        EventReader::open_all(&self.reading, from).await
+        let readers = EventReader::open_all(&self.reading, from).await?;
+        // They share a consumer.
+        if let Some(reader) = readers.first() {
+            let waiting = reader.watch_waiting();
+            self.health.watch_waiting(Waits::Events, waiting);
+        }
+        Ok(readers)
     }
 
     async fn events_state(&self) -> Option<EventsState> {

@@ -3,7 +3,7 @@
 use super::EngineError;
 use super::broker::Broker;
 use crate::clock::{Millis, monotonic_now};
-use crate::durable::{Checkpoint, CheckpointStore, Cut, UnusableError, load};
+use crate::durable::{Checkpoint, CheckpointError, CheckpointStore, Cut, UnusableError, load};
 use crate::nats::{EventsState, LogStore as _};
 use crate::partition::Partition;
 use std::io;
@@ -97,18 +97,12 @@ impl Checkpoints {
             // Held while its bytes are in memory.
             let _load = self.loads.acquire().await;
             let started = monotonic_now();
-            let loaded = self
-                .run(move |store| load(store, partition, number))
-                .await?;
-            let checkpoint = match loaded {
-                Ok(checkpoint) => checkpoint,
-                Err(error) => {
-                    self.set_aside(partition, number, &reason(&error)).await?;
-                    continue;
-                }
+            let Some(checkpoint) = self.load(partition, number).await? else {
+                continue;
             };
             let cut = checkpoint.cut().clone();
-            if let Some(misfit) = misfit(broker, &cut, partition, partitions).await {
+            let events = ask(|| broker.events_state()).await;
+            if let Some(misfit) = misfit(broker, events, &cut, partition, partitions).await {
                 self.set_aside(partition, number, &misfit).await?;
                 continue;
             }
@@ -116,17 +110,19 @@ impl Checkpoints {
             match self.run(move |_| decode(&checkpoint, new())).await? {
                 Ok(restored) => {
                     let milliseconds = started.elapsed().as_secs_f64() * 1e3;
+                    let through = cut.through;
                     tracing::info!(
                         partition,
                         number,
-                        through = cut.through,
+                        through,
                         milliseconds,
                         "checkpoint loaded"
                     );
+                    tell_gap(&cut, events);
                     return Ok(Some((restored, cut)));
                 }
                 Err(error) => {
-                    self.set_aside(partition, number, &reason(&error.into()))
+                    self.set_aside(partition, number, &error.to_string())
                         .await?;
                 }
             }
@@ -138,6 +134,29 @@ impl Checkpoints {
             );
         }
         Ok(None)
+    }
+
+    /// Reads and checks one; `None` if it cannot be used.
+    async fn load(&self, partition: u16, number: u64) -> Result<Option<Checkpoint>, EngineError> {
+        let loaded = self
+            .run(move |store| load(store, partition, number))
+            .await?;
+        match loaded {
+            Ok(checkpoint) => Ok(Some(checkpoint)),
+            // Another engine on the same folder has a newer one by now.
+            Err(UnusableError::Read(error)) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            // Whoever may not read it, or has no file handle left, would lose it for nothing.
+            Err(UnusableError::Read(source)) => Err(EngineError::Checkpoints { partition, source }),
+            Err(UnusableError::Damaged(error @ CheckpointError::Later { .. })) => {
+                tracing::warn!(partition, number, %error, "a checkpoint of a later version is passed over");
+                Ok(None)
+            }
+            Err(UnusableError::Damaged(error)) => {
+                self.set_aside(partition, number, &error.to_string())
+                    .await?;
+                Ok(None)
+            }
+        }
     }
 
     async fn set_aside(
@@ -161,10 +180,7 @@ impl Checkpoints {
     }
 }
 
-fn decode(
-    checkpoint: &Checkpoint,
-    mut partition: Partition,
-) -> Result<Partition, crate::durable::CheckpointError> {
+fn decode(checkpoint: &Checkpoint, mut partition: Partition) -> Result<Partition, CheckpointError> {
     match checkpoint.restore(&mut partition) {
         Ok(()) => Ok(partition),
         Err(error) => {
@@ -174,16 +190,22 @@ fn decode(
     }
 }
 
-fn reason(error: &UnusableError) -> String {
-    match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
+/// Says so when events that the checkpoint does not know are no longer kept.
+fn tell_gap(cut: &Cut, events: EventsState) {
+    if events.first_sequence > cut.through + 1 {
+        tracing::error!(
+            partition = cut.partition,
+            from = cut.through + 1,
+            to = events.first_sequence - 1,
+            "events since the checkpoint are no longer kept, so state lacks them: keep events longer (events.max_age_days) than the engine may be away"
+        );
     }
 }
 
 /// Why a sound checkpoint is not one of these streams, if it is not.
 async fn misfit<B: Broker>(
     broker: &B,
+    events: EventsState,
     cut: &Cut,
     partition: u16,
     partitions: u16,
@@ -194,11 +216,10 @@ async fn misfit<B: Broker>(
             cut.partition, cut.partitions
         ));
     }
-    let EventsState { last_sequence, .. } = ask(|| broker.events_state()).await;
-    if cut.through > last_sequence {
+    if cut.through > events.last_sequence {
         return Some(format!(
-            "it knows events up to {}, and SCENE_EVENTS ends at {last_sequence}: the stream was made anew, or lost data",
-            cut.through
+            "it knows events up to {}, and SCENE_EVENTS ends at {}: the stream was made anew, or lost data",
+            cut.through, events.last_sequence
         ));
     }
     let found = ask(|| async { broker.log().read(partition, Some(cut.log)).await.ok() }).await;

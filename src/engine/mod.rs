@@ -28,6 +28,7 @@ use broker::NatsBroker;
 use checkpoints::Checkpoints;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -69,7 +70,18 @@ pub enum EngineError {
         /// What.
         source: LogError,
     },
-    /// The folder of checkpoints.
+    /// Nothing can be kept in the data folder.
+    #[error(
+        "could not write to {}: let the engine write there, or name another folder with --data",
+        folder.display()
+    )]
+    Data {
+        /// Which.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A partition's checkpoints.
     #[error(
         "failed to use the checkpoints of partition {partition}: see that the engine may read and write the data folder"
     )]
@@ -122,6 +134,7 @@ impl Engine {
     /// When anything it needs is not as it must be; nothing runs then.
     pub async fn start(config: Config) -> Result<Running, EngineError> {
         let metrics = Arc::new(Metrics::new());
+        let checkpoints = checkpoints(&config)?;
         let registry = RuleRegistry::open(&config.rules, metrics.clone(), demands(&config))?;
         let reading = Connection::open(&config.nats_url, "onscene read").await?;
         let committing = Connection::open(&config.nats_url, "onscene commit").await?;
@@ -158,10 +171,10 @@ impl Engine {
             through_interval: config.through_interval,
             journal: config.journal,
             zone: config.zone.clone(),
-            checkpoints: checkpoints(&config),
+            checkpoints,
             drained: drained.clone(),
         };
-        let broker = NatsBroker::new(&reading, &committing);
+        let broker = NatsBroker::new(&reading, &committing, &health);
         let workers = assemble(&broker, parts, &stop).await?;
         let watched = registry.clone();
         let watcher = Watcher::start(registry.folder(), move || {
@@ -190,10 +203,22 @@ impl Engine {
     }
 }
 
-fn checkpoints(config: &Config) -> Option<Checkpoints> {
-    let store = Arc::new(CheckpointFolder::new(&config.data));
-    let interval = config.checkpoint_interval?;
-    Some(Checkpoints::new(store, interval, config.checkpoints_kept))
+/// Where checkpoints are kept, if any are taken.
+fn checkpoints(config: &Config) -> Result<Option<Checkpoints>, EngineError> {
+    let Some(interval) = config.checkpoint_interval else {
+        return Ok(None);
+    };
+    let folder = CheckpointFolder::new(&config.data);
+    folder.prepare().map_err(|source| EngineError::Data {
+        folder: folder.path().to_owned(),
+        source,
+    })?;
+    let store = Arc::new(folder);
+    Ok(Some(Checkpoints::new(
+        store,
+        interval,
+        config.checkpoints_kept,
+    )))
 }
 
 fn demands(config: &Config) -> Demands {
@@ -239,7 +264,12 @@ impl Running {
         while let Some(ended) = self.workers.join_next().await {
             match ended {
                 Ok(Ok(())) => {}
-                Ok(Err(error)) => return error,
+                Ok(Err(error)) => {
+                    if matches!(error, EngineError::Chain(ChainError::Fenced { .. })) {
+                        self.metrics.fences.inc();
+                    }
+                    return error;
+                }
                 Err(panicked) => return panicked.into(),
             }
         }
@@ -340,6 +370,8 @@ fn stream_settings(config: &Config) -> StreamSettings {
         actions_max_age: age(config.actions_max_age),
         dlq_max_age: age(config.dead_letters_max_age),
         events_max_bytes: config.events_max_bytes.map(i64::unsigned_abs),
+        actions_max_bytes: config.actions_max_bytes.map(i64::unsigned_abs),
+        dlq_max_bytes: config.dead_letters_max_bytes.map(i64::unsigned_abs),
     }
 }
 

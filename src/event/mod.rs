@@ -8,8 +8,8 @@ mod value;
 
 pub use json::{JsonError, parse as parse_json};
 pub use model::{
-    Checkout, Direction, Event, Facts, Incoming, Kept, Movement, Occasion, OutcomeKind,
-    ProfileChange, Stage, Stored, fingerprint,
+    Checkout, Direction, Event, Facts, HEADER_IMPORT, IMPORTED, Incoming, Kept, Movement, Occasion,
+    OutcomeKind, ProfileChange, Stage, Stored, fingerprint,
 };
 pub use path::Path;
 pub use schema::{EventType, Field, FieldKind, Schema, SchemaError};

@@ -8,6 +8,12 @@ use bytes::Bytes;
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
+/// Header: the event is history that was loaded afterwards. It is folded into state, and decides nothing.
+/// Its only value is [`IMPORTED`].
+pub const HEADER_IMPORT: &str = "Onscene-Import";
+/// The value of [`HEADER_IMPORT`].
+pub const IMPORTED: &str = "1";
+
 /// A message as the stream stored it, before anybody looked inside.
 #[derive(Clone, Debug)]
 pub struct Stored {
@@ -55,6 +61,8 @@ pub struct Event {
     pub data: Value,
     /// What state keeps of it.
     pub facts: Facts,
+    /// Whether it was imported: it is folded into state like any other, and no rule is asked.
+    pub imported: bool,
 }
 
 /// Something that happened, apart from to whom: what rules are shown of a broadcast, of a timer, and
@@ -107,6 +115,12 @@ impl Incoming {
             Self::Event(event) => &event.kind,
             Self::Broadcast(occasion) => &occasion.kind,
         }
+    }
+
+    /// Whether it was imported. A broadcast never is.
+    #[must_use]
+    pub fn is_imported(&self) -> bool {
+        matches!(self, Self::Event(event) if event.imported)
     }
 
     /// When it happened.

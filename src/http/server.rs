@@ -109,6 +109,8 @@ async fn refuse(_request: Request, _next: Next) -> Response {
 }
 
 async fn metrics(State(sources): State<Sources>) -> Response {
+    let show = |what: &str, cause: &str, count| sources.metrics.waiting(what, cause, count);
+    sources.health.count_waiting(show);
     match sources.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response(),
         Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()).into_response(),

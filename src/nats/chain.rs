@@ -23,6 +23,7 @@ use super::log_store::{Behind, LogStore};
 use super::log_write::{HEADER_ID, HEADER_OWNER, KIND_OWNER, LogWrite, RECORD_CHANNEL, fitting};
 use super::message::LogMessage;
 use super::stream_state::InfoError;
+use super::waiting::Waiting;
 
 /// How often in a row the stream, or messages that we know of, must be missing before that is believed: a
 /// broker that has just started, or a new leader, may not have caught up.
@@ -62,6 +63,18 @@ impl<S: LogStore> Chain<S> {
         owner: &str,
         record: Vec<u8>,
     ) -> Result<(Self, u64), ChainError> {
+        let state = watch::Sender::new(ChainState::Flowing);
+        Self::take_over_telling(store, partition, owner, record, state).await
+    }
+
+    /// The same, with `state` telling what it waits for already while it takes over.
+    pub async fn take_over_telling(
+        store: &S,
+        partition: u16,
+        owner: &str,
+        record: Vec<u8>,
+        state: watch::Sender<ChainState>,
+    ) -> Result<(Self, u64), ChainError> {
         let mut chain = Self {
             store: store.clone(),
             partition,
@@ -71,7 +84,7 @@ impl<S: LogStore> Chain<S> {
             doubt: false,
             unreported: Vec::new(),
             fenced: None,
-            state: watch::Sender::new(ChainState::Flowing),
+            state,
             retries: 0,
             pace: Pace::default(),
         };
@@ -223,7 +236,7 @@ impl<S: LogStore> Chain<S> {
         self.doubt = false;
         self.retries = 0;
         self.state.send_if_modified(|state| {
-            let waited = *state == ChainState::Waiting;
+            let waited = state.waiting().is_some();
             if waited {
                 tracing::info!(partition = self.partition, "writing again");
             }
@@ -236,16 +249,17 @@ impl<S: LogStore> Chain<S> {
     async fn wait(&mut self, reason: &str) {
         let partition = self.partition;
         self.state.send_if_modified(|state| {
-            let flowed = *state == ChainState::Flowing;
-            if flowed {
+            let before = state.waiting();
+            let next = Waiting::go_on(before, reason);
+            if before.is_none_or(|before| before.cause != next.cause) {
                 tracing::warn!(
                     partition,
                     reason,
                     "cannot write now, trying on until it works"
                 );
             }
-            *state = ChainState::Waiting;
-            flowed
+            *state = ChainState::Waiting(next);
+            true
         });
         let delay = Duration::from_millis(5) * 2_u32.pow(self.retries.min(8));
         tokio::time::sleep(delay.min(RETRY_DELAY_MAX)).await;

@@ -1,19 +1,31 @@
 //! Whether a chain gets its writes through, and why not.
 
 use super::streams::ACTIONS;
+use super::waiting::Waiting;
 
 /// How often a take-over is tried when others write in between.
 pub(super) const TAKE_OVER_ATTEMPTS_MAX: u32 = 20;
 
 /// Whether the chain gets its writes through.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChainState {
     /// The last write went through, or none was tried.
     Flowing,
     /// A write waits for the broker.
-    Waiting,
+    Waiting(Waiting),
     /// Another owner has taken the partition.
     Fenced,
+}
+
+impl ChainState {
+    /// What a write waits for, if one does.
+    #[must_use]
+    pub fn waiting(&self) -> Option<&Waiting> {
+        match self {
+            Self::Waiting(waiting) => Some(waiting),
+            Self::Flowing | Self::Fenced => None,
+        }
+    }
 }
 
 /// Why the chain cannot be extended.

@@ -82,7 +82,9 @@ fn refusal(error: &jetstream::Error) -> Outcome {
         | ErrorCode::ATOMIC_PUBLISH_UNSUPPORTED_HEADER
         | ATOMIC_PUBLISH_TOO_MANY_INFLIGHT => Outcome::NoBatch(text),
         ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM => Outcome::TooLarge(text),
-        // Full disk, no leader, not enough memory: these pass, and until then the write waits.
+        // Full disk, a full stream, no leader, not enough memory: these pass, and until then the write waits. Of an
+        // account that has no room left, the server says so as if it were the client's fault.
+        ErrorCode::ACCOUNT_RESOURCES_EXCEEDED => Outcome::Doubt(text),
         _ if error.code() >= 500 => Outcome::Doubt(text),
         _ => Outcome::Refused(text),
     }
@@ -106,6 +108,7 @@ mod tests {
         assert!(matches!(refused(400, 10164), Outcome::NotTheTail(_)));
         assert!(matches!(refused(400, 10176), Outcome::NoBatch(_)));
         assert!(matches!(refused(503, 10077), Outcome::Doubt(_)));
+        assert!(matches!(refused(400, 10002), Outcome::Doubt(_)));
         assert!(matches!(refused(400, 10054), Outcome::TooLarge(_)));
         assert!(matches!(refused(400, 10060), Outcome::Refused(_)));
     }

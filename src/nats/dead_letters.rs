@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_nats::HeaderMap;
 use bytes::Bytes;
+use tokio::sync::watch;
 
 use super::connect::Connection;
 use super::message::{Headers, StoredEvent, StoredMessage, put};
@@ -12,7 +13,9 @@ use super::publish_retry::{NeverTaken, until_stored};
 use super::pull::{PullReader, PullSpec, ReadError};
 use super::stream_state::{InfoError, stream_info};
 use super::streams::{DEAD_LETTERS, EVENTS};
+use super::waiting::Waiting;
 use crate::clock::Millis;
+use crate::event::HEADER_IMPORT;
 
 /// Header: the subject under which the event was stored.
 pub const HEADER_SUBJECT: &str = "Onscene-Stored-Subject";
@@ -103,6 +106,7 @@ pub struct DeadLetterFilter {
 #[derive(Clone, Debug)]
 pub struct DeadLetters {
     connection: Connection,
+    board: watch::Sender<Option<Waiting>>,
 }
 
 impl DeadLetters {
@@ -110,7 +114,13 @@ impl DeadLetters {
     pub fn new(connection: &Connection) -> Self {
         Self {
             connection: connection.clone(),
+            board: watch::Sender::new(None),
         }
+    }
+
+    /// Tells, also while a dead letter is being written, what it waits for.
+    pub fn watch_waiting(&self) -> watch::Receiver<Option<Waiting>> {
+        self.board.subscribe()
     }
 
     /// Keeps an event with the reason for its rejection, and returns its sequence in `SCENE_DLQ` once that is
@@ -141,7 +151,8 @@ impl DeadLetters {
             &format!("{EVENTS}:{}", event.sequence),
         );
         let subject = format!("scene.dlq.{reason}");
-        until_stored(&self.connection, &subject, &headers, &event.payload)
+        let (connection, board) = (&self.connection, &self.board);
+        until_stored(connection, &subject, &headers, &event.payload, board)
             .await
             .map_err(|NeverTaken(reason)| DeadLetterError::Refused { subject, reason })
     }
@@ -187,7 +198,8 @@ impl DeadLetters {
     pub async fn retry(&self, letter: &DeadLetter, subject: &str) -> Result<u64, DeadLetterError> {
         let mut headers = letter.headers.clone().into_map();
         headers.insert("Nats-Msg-Id", format!("{DEAD_LETTERS}:{}", letter.sequence));
-        let stored = until_stored(&self.connection, subject, &headers, &letter.payload)
+        let (connection, board) = (&self.connection, &self.board);
+        let stored = until_stored(connection, subject, &headers, &letter.payload, board)
             .await
             .map_err(|NeverTaken(reason)| DeadLetterError::Refused {
                 subject: subject.to_owned(),
@@ -277,7 +289,9 @@ fn is_producers(name: &str) -> bool {
         name.get(..prefix.len())
             .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
-    !starts(SERVER_HEADERS) && !starts(OWN_HEADERS)
+    // Without it, history that is retried would be answered.
+    let is_import = name.eq_ignore_ascii_case(HEADER_IMPORT);
+    is_import || !starts(SERVER_HEADERS) && !starts(OWN_HEADERS)
 }
 
 fn number<T: std::str::FromStr>(headers: &Headers, name: &str) -> Option<T> {

@@ -8,25 +8,27 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::AbortHandle;
 
 use super::connect::Connection;
 use super::message::StoredEvent;
 use super::pull::{PullReader, PullSpec, ReadError};
 use super::streams::EVENTS;
+use super::waiting::Waiting;
 
 /// Events that wait for one partition before the consumer pauses.
 pub const QUEUE_EVENTS_MAX: usize = 4_096;
 const BATCH_EVENTS: usize = 1_000;
 
 /// How far the shared consumer is. Dropped with the last reader, it stops the consumer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Progress {
     /// The first sequence that the consumer has not dealt out.
     next: AtomicU64,
     pending: AtomicU64,
     reopened: AtomicU64,
+    waiting: watch::Receiver<Option<Waiting>>,
     failure: OnceLock<ReadError>,
     task: OnceLock<AbortHandle>,
 }
@@ -42,6 +44,10 @@ impl Progress {
 
     pub(super) fn reopened(&self) -> u64 {
         self.reopened.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn watch_waiting(&self) -> watch::Receiver<Option<Waiting>> {
+        self.waiting.clone()
     }
 
     /// Why the queues have ended.
@@ -78,7 +84,14 @@ pub(super) async fn start(
         headers_only: false,
     };
     let reader = PullReader::open(connection, spec, from).await?;
-    let progress = Arc::new(Progress::default());
+    let progress = Arc::new(Progress {
+        next: AtomicU64::default(),
+        pending: AtomicU64::default(),
+        reopened: AtomicU64::default(),
+        waiting: reader.watch_waiting(),
+        failure: OnceLock::new(),
+        task: OnceLock::new(),
+    });
     publish_progress(&progress, &reader);
     let mut receivers = Vec::with_capacity(partitions.len());
     let mut queues = HashMap::with_capacity(partitions.len());

@@ -11,6 +11,7 @@
 //! * [`log_write`]: what is written to a log
 //! * [`chain`]: the log as a chain that only its owner can extend
 //! * [`dead_letters`]: rejected events, kept and named
+//! * [`waiting`]: what waits for the broker, and why
 //! * [`publish`]: events to the engine, and the live feed from it
 
 pub mod chain;
@@ -35,6 +36,7 @@ pub mod reader;
 pub mod server;
 mod stream_state;
 pub mod streams;
+pub mod waiting;
 
 pub use chain::Chain;
 pub use chain_error::{ChainError, ChainState};
@@ -45,9 +47,10 @@ pub use log_reader::LogReader;
 pub use log_store::{Behind, Extent, LogStore};
 pub use log_write::LogWrite;
 pub use message::{Headers, LogMessage, StoredEvent, StoredMessage};
-pub use publish::{EventPublisher, LiveFeed, LiveMessage, PublishError, Stored};
+pub use publish::{EventPublisher, LiveFeed, LiveMessage, PatientPublisher, PublishError, Stored};
 pub use pull::ReadError;
 pub use reader::EventReader;
-pub use server::{LocalServer, LocalServerOptions, ServerError, SyncInterval};
-pub use stream_state::{EventsState, InfoError, events_state};
+pub use server::{LocalCluster, LocalServer, LocalServerOptions, ServerError, SyncInterval};
+pub use stream_state::{EventsIdentity, EventsState, InfoError, events_identity, events_state};
 pub use streams::{StreamSettings, Streams, StreamsError, ensure_streams};
+pub use waiting::{WaitCause, Waiting};

@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use super::connect::Connection;
 use super::message::{Headers, put};
+use super::publish_retry::{NeverTaken, telling};
 
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -102,6 +103,45 @@ impl EventPublisher {
                 reason: error.to_string(),
             }),
         }
+    }
+}
+
+/// Publishes events that may be stored twice without harm, each for as long as it takes.
+#[derive(Clone, Debug)]
+pub struct PatientPublisher {
+    connection: Connection,
+    headers: HeaderMap,
+}
+
+impl PatientPublisher {
+    /// A publisher that puts these headers on each event.
+    pub fn new(connection: &Connection, headers: &[(&str, &str)]) -> Self {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            put(&mut map, name, value);
+        }
+        Self {
+            connection: connection.clone(),
+            headers: map,
+        }
+    }
+
+    /// Publishes until the server has stored it, and returns its sequence in `SCENE_EVENTS`; after each
+    /// attempt that failed, `waiting` is told why. Waits while the broker is away, and while the stream is
+    /// full. An event whose acknowledgement was lost is stored once more.
+    pub async fn publish(
+        &self,
+        subject: &str,
+        payload: &Bytes,
+        waiting: impl Fn(&str),
+    ) -> Result<u64, PublishError> {
+        let tell = |_: u32, reason: &str| waiting(reason);
+        telling(&self.connection, subject, &self.headers, payload, tell)
+            .await
+            .map_err(|NeverTaken(reason)| PublishError::NotAcknowledged {
+                subject: subject.to_owned(),
+                reason,
+            })
     }
 }
 

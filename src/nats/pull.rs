@@ -20,6 +20,7 @@ use super::connect::Connection;
 use super::message::StoredMessage;
 use super::pull_open::{self, Open, Opened};
 use super::pull_place::Place;
+use super::waiting::{self, Waiting};
 
 /// Messages that one request to the server asks for.
 pub(super) const PULL_MESSAGES: usize = 1_000;
@@ -27,8 +28,8 @@ pub(super) const PULL_MESSAGES: usize = 1_000;
 const PULL_LOW_WATER: usize = 500;
 /// Silence after which the consumer counts as lost.
 const PULL_SILENCE_MAX: Duration = Duration::from_secs(7);
-/// How often in a row the stream must be found missing before that is believed: a broker that has just
-/// started may not have found its streams yet.
+/// How often in a row the stream must be found missing, or shorter than what was read of it, before that is believed: a
+/// broker that has just started may not have found its streams yet, and a new leader may be behind.
 const STREAM_MISSING_MAX: u32 = 8;
 const REOPEN_DELAY_MAX: Duration = Duration::from_secs(1);
 /// Breaks in a row without a message in between after which the next messages are read one by one.
@@ -90,6 +91,7 @@ pub(super) struct PullReader {
     broke_at: (u64, u32),
     pending: u64,
     reopened: u64,
+    board: watch::Sender<Option<Waiting>>,
 }
 
 enum Accepted {
@@ -119,6 +121,7 @@ impl PullReader {
             broke_at: (0, 0),
             pending: u64::MAX,
             reopened: 0,
+            board: watch::Sender::new(None),
         };
         while reader.open.is_none() && reader.careful.is_empty() {
             reader.advance_opening().await?;
@@ -138,6 +141,11 @@ impl PullReader {
 
     pub(super) fn reopened(&self) -> u64 {
         self.reopened
+    }
+
+    /// Tells what keeps it from reading.
+    pub(super) fn watch_waiting(&self) -> watch::Receiver<Option<Waiting>> {
+        self.board.subscribe()
     }
 
     /// Waits for at least one message and returns what is there, up to `max`.
@@ -318,12 +326,12 @@ impl PullReader {
         };
         let opened = opening.await;
         self.opening = None;
-        if !matches!(opened, Opened::StreamMissing) {
+        if !matches!(opened, Opened::StreamMissing | Opened::Behind(_)) {
             self.missing = 0;
         }
         match opened {
             Opened::Consumer(open) => {
-                if self.failures > 0 {
+                if waiting::go_on(&self.board) {
                     tracing::info!(stream = self.spec.stream, "reading again");
                 }
                 self.failures = 0;
@@ -345,13 +353,24 @@ impl PullReader {
                 }
                 self.opening_failed("the stream is not there");
             }
-            Opened::Fatal(error) => return Err(error),
+            // A new leader may answer before it knows all that the one before it had stored.
+            Opened::Behind(last) => {
+                self.missing += 1;
+                if self.missing >= STREAM_MISSING_MAX {
+                    return Err(ReadError::RolledBack {
+                        stream: self.spec.stream,
+                        next: self.next,
+                        last,
+                    });
+                }
+                self.opening_failed("the stream ends before what was read");
+            }
         }
         Ok(())
     }
 
     fn opening_failed(&mut self, reason: &str) {
-        if self.failures == 0 {
+        if waiting::wait(&self.board, reason) {
             tracing::warn!(
                 stream = self.spec.stream,
                 reason,

@@ -8,7 +8,7 @@ use bytes::Bytes;
 
 use super::connect::Connection;
 use super::message::StoredMessage;
-use super::pull::{PULL_MESSAGES, PullSpec, ReadError};
+use super::pull::{PULL_MESSAGES, PullSpec};
 use super::pull_careful;
 use super::stream_state::{InfoError, stream_info};
 
@@ -45,7 +45,8 @@ pub(super) enum Opened {
     Careful(Vec<StoredMessage>),
     Failed(String),
     StreamMissing,
-    Fatal(ReadError),
+    /// The stream ends at this sequence, before what was read.
+    Behind(u64),
 }
 
 /// Opens a consumer, or reads the next messages one by one.
@@ -76,11 +77,7 @@ async fn try_open(connection: Connection, spec: PullSpec, next: u64, careful: bo
     }
     match stream_info(&connection, spec.stream).await {
         Ok(info) if info.state.last_sequence.saturating_add(1) < next => {
-            return Opened::Fatal(ReadError::RolledBack {
-                stream: spec.stream,
-                next,
-                last: info.state.last_sequence,
-            });
+            return Opened::Behind(info.state.last_sequence);
         }
         Ok(_) => {}
         Err(InfoError::Missing) => return Opened::StreamMissing,

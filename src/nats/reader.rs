@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::connect::Connection;
 use super::event_feed::{self, Progress};
@@ -10,6 +10,7 @@ use super::message::StoredEvent;
 use super::pull::{PullReader, PullSpec, ReadError};
 use super::stream_state::{InfoError, stream_info};
 use super::streams::EVENTS;
+use super::waiting::Waiting;
 
 /// Reads one partition's events, and all broadcasts if it was opened together with others.
 pub struct EventReader {
@@ -141,6 +142,14 @@ impl EventReader {
         match &self.source {
             Source::Own(pull) => pull.reopened(),
             Source::Shared { progress, .. } => progress.reopened(),
+        }
+    }
+
+    /// Tells what keeps it from reading; readers that share a consumer tell the same.
+    pub fn watch_waiting(&self) -> watch::Receiver<Option<Waiting>> {
+        match &self.source {
+            Source::Own(pull) => pull.watch_waiting(),
+            Source::Shared { progress, .. } => progress.watch_waiting(),
         }
     }
 

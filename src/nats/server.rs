@@ -42,6 +42,25 @@ pub struct LocalServerOptions {
     pub max_payload_bytes: usize,
     /// When stored messages are forced onto the disk.
     pub sync_interval: SyncInterval,
+    /// The binary to start; found or fetched if none is named.
+    pub binary: Option<PathBuf>,
+    /// The name by which others of its cluster know it.
+    pub name: String,
+    /// The cluster that it is part of; alone if none is named.
+    pub cluster: Option<LocalCluster>,
+    /// How much it may store, in bytes; what the disk has if none is named.
+    pub store_bytes_max: Option<u64>,
+}
+
+/// A cluster on the loopback address.
+#[derive(Clone, Debug)]
+pub struct LocalCluster {
+    /// Its name, the same for all of its servers.
+    pub name: String,
+    /// The port for the other servers.
+    pub port: u16,
+    /// The ports for servers of all of its servers, this one's too.
+    pub all_ports: Vec<u16>,
 }
 
 impl LocalServerOptions {
@@ -53,6 +72,10 @@ impl LocalServerOptions {
             port: None,
             max_payload_bytes: MAX_PAYLOAD_DEFAULT_BYTES,
             sync_interval: SyncInterval::default(),
+            binary: None,
+            name: "onscene_local".to_owned(),
+            cluster: None,
+            store_bytes_max: None,
         }
     }
 }
@@ -117,7 +140,10 @@ pub struct LocalServer {
 impl LocalServer {
     /// Finds or fetches the binary, starts it and waits until it listens.
     pub async fn start(options: LocalServerOptions) -> Result<Self, ServerError> {
-        let binary = find_binary(options.tools.as_deref()).await?;
+        let binary = match &options.binary {
+            Some(binary) => binary.clone(),
+            None => find_binary(options.tools.as_deref()).await?,
+        };
         Self::start_binary(binary, options).await
     }
 
@@ -185,6 +211,13 @@ impl LocalServer {
             return Ok(());
         }
         self.kill().await
+    }
+
+    /// Changes its options, for the next [`restart`](Self::restart). Port and folder stay what they were.
+    pub fn change(&mut self, change: impl FnOnce(&mut LocalServerOptions)) {
+        let folder = self.options.folder.clone();
+        change(&mut self.options);
+        self.options.folder = folder;
     }
 
     /// Starts it again on the same port and the same store, after [`kill`](Self::kill) or
@@ -355,9 +388,16 @@ fn config_text(folder: &Path, options: &LocalServerOptions, port: Option<u16>) -
         SyncInterval::ServerDefault => "",
         SyncInterval::Always => "  sync_interval: always\n",
     };
+    let limit = options
+        .store_bytes_max
+        .map_or_else(String::new, |bytes| format!("  max_file_store: {bytes}\n"));
+    let cluster = options
+        .cluster
+        .as_ref()
+        .map_or_else(String::new, cluster_text);
     format!(
         "# Written by onscene at each start.\n\
-         server_name: onscene_local\n\
+         server_name: {name}\n\
          host: 127.0.0.1\n\
          port: {port}\n\
          max_payload: {max_payload}\n\
@@ -365,7 +405,8 @@ fn config_text(folder: &Path, options: &LocalServerOptions, port: Option<u16>) -
          log_file: {log}\n\
          logfile_size_limit: 16MB\n\
          logfile_max_num: 2\n\
-         jetstream {{\n  store_dir: {store}\n{sync}}}\n",
+         jetstream {{\n  store_dir: {store}\n{sync}{limit}}}\n{cluster}",
+        name = options.name,
         max_payload = options.max_payload_bytes,
         folder = quoted(folder.to_owned()),
         log = quoted(folder.join("nats-server.log")),
@@ -373,9 +414,42 @@ fn config_text(folder: &Path, options: &LocalServerOptions, port: Option<u16>) -
     )
 }
 
+fn cluster_text(cluster: &LocalCluster) -> String {
+    let routes = cluster.all_ports.iter();
+    let routes: Vec<String> = routes
+        .map(|port| format!("nats-route://127.0.0.1:{port}"))
+        .collect();
+    format!(
+        "cluster {{\n  name: {}\n  listen: \"127.0.0.1:{}\"\n  routes: [{}]\n}}\n",
+        cluster.name,
+        cluster.port,
+        routes.join(", ")
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_cluster_names_its_own_port_and_all_routes() {
+        let mut options = LocalServerOptions::in_folder("/x");
+        options.name = "n1".to_owned();
+        options.store_bytes_max = Some(1_000);
+        options.cluster = Some(LocalCluster {
+            name: "three".to_owned(),
+            port: 6001,
+            all_ports: vec![6001, 6002],
+        });
+        let text = config_text(&options.folder, &options, None);
+        assert!(text.contains("server_name: n1\n"), "{text}");
+        assert!(text.contains("  max_file_store: 1000\n}\n"), "{text}");
+        let routes = "routes: [nats-route://127.0.0.1:6001, nats-route://127.0.0.1:6002]";
+        assert!(
+            text.contains("listen: \"127.0.0.1:6001\"") && text.contains(routes),
+            "{text}"
+        );
+    }
 
     #[test]
     fn the_configuration_names_store_port_and_sync() {

@@ -41,8 +41,30 @@ pub(super) async fn stream_info(
 pub struct EventsState {
     /// The server's clock when it had answered.
     pub clock: Millis,
+    /// The first sequence that was kept, at some time before.
+    pub first_sequence: u64,
     /// The last sequence stored, at some time before.
     pub last_sequence: u64,
+}
+
+/// Which stream of events it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EventsIdentity {
+    /// There is none.
+    Missing,
+    /// When it was created, to the nanosecond: one that was made anew, or that is elsewhere, differs.
+    Created(String),
+    /// The server does not answer now, and why.
+    Unknown(String),
+}
+
+/// Asks which stream of events there is.
+pub async fn events_identity(connection: &Connection) -> EventsIdentity {
+    match stream_info(connection, EVENTS).await {
+        Ok(info) => EventsIdentity::Created(info.created.unix_timestamp_nanos().to_string()),
+        Err(InfoError::Missing) => EventsIdentity::Missing,
+        Err(InfoError::Other(reason)) => EventsIdentity::Unknown(reason),
+    }
 }
 
 #[derive(serde::Deserialize)]
@@ -53,6 +75,7 @@ struct InfoAnswer {
 
 #[derive(serde::Deserialize)]
 struct InfoState {
+    first_seq: u64,
     last_seq: u64,
 }
 
@@ -63,6 +86,7 @@ pub async fn events_state(connection: &Connection) -> Option<EventsState> {
     match answer {
         Response::Ok::<InfoAnswer>(info) => Some(EventsState {
             clock: parse_rfc3339(&info.ts)?,
+            first_sequence: info.state.first_seq,
             last_sequence: info.state.last_seq,
         }),
         Response::Err { .. } => None,

@@ -47,6 +47,10 @@ pub struct StreamSettings {
     pub dlq_max_age: Duration,
     /// How large the events may become, in bytes; then new ones are refused, rather than unread ones lost.
     pub events_max_bytes: Option<u64>,
+    /// How large the actions and records may become, in bytes; then the engine waits, rather than lose any.
+    pub actions_max_bytes: Option<u64>,
+    /// How large the rejected events may become, in bytes; then the engine waits, rather than lose any.
+    pub dlq_max_bytes: Option<u64>,
 }
 
 impl Default for StreamSettings {
@@ -58,6 +62,8 @@ impl Default for StreamSettings {
             actions_max_age: 400 * DAY,
             dlq_max_age: 30 * DAY,
             events_max_bytes: None,
+            actions_max_bytes: None,
+            dlq_max_bytes: None,
         }
     }
 }
@@ -233,11 +239,16 @@ fn events(settings: &StreamSettings, max_payload: usize) -> Config {
     // What the server stores must fit into the dead letters with their headers.
     config.max_message_size =
         i32::try_from(max_payload.saturating_sub(DEAD_LETTER_HEADROOM_BYTES)).unwrap_or(i32::MAX);
-    if let Some(bytes) = settings.events_max_bytes {
+    limit_bytes(&mut config, settings.events_max_bytes);
+    config
+}
+
+/// A stream that has reached its size refuses what is new: nothing that is not yet read, or that state needs, goes.
+fn limit_bytes(config: &mut Config, bytes: Option<u64>) {
+    if let Some(bytes) = bytes {
         config.max_bytes = i64::try_from(bytes).unwrap_or(i64::MAX);
         config.discard = DiscardPolicy::New;
     }
-    config
 }
 
 fn actions(settings: &StreamSettings) -> Config {
@@ -254,6 +265,7 @@ fn actions(settings: &StreamSettings) -> Config {
         headers_only: false,
     });
     config.allow_atomic_publish = true;
+    limit_bytes(&mut config, settings.actions_max_bytes);
     config
 }
 
@@ -265,6 +277,7 @@ fn dead_letters(settings: &StreamSettings) -> Config {
         settings.dlq_max_age,
     );
     config.description = Some("Events that were rejected, with the reason".to_owned());
+    limit_bytes(&mut config, settings.dlq_max_bytes);
     config
 }
 
@@ -393,5 +406,17 @@ mod tests {
             (limited.discard, limited.max_bytes),
             (DiscardPolicy::New, 1 << 30)
         );
+        let settings = StreamSettings {
+            actions_max_bytes: Some(1 << 20),
+            dlq_max_bytes: Some(1 << 21),
+            ..settings
+        };
+        for (limited, bytes) in [
+            (actions(&settings), 1 << 20),
+            (dead_letters(&settings), 1 << 21),
+        ] {
+            assert_eq!(limited.discard, DiscardPolicy::New, "{}", limited.name);
+            assert_eq!(limited.max_bytes, bytes, "{}", limited.name);
+        }
     }
 }

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 impl Partition {
     /// Steps a batch in order: fires what was due before each event, applies the event, and decides.
-    /// `now` is the wall clock, against which only freshness is measured.
+    /// An imported event is applied and decides nothing. `now` is the wall clock, against which only
+    /// freshness is measured.
     pub fn step(&mut self, batch: &[Input], now: Millis, rules: &RuleSet) -> Output {
         self.book.open(rules, &self.customers);
         let mut output = Output::default();
@@ -22,8 +23,9 @@ impl Partition {
             self.arrive(input);
             match &input.what {
                 Incoming::Event(event) => {
-                    if let Some((customer, index)) = self.apply(event, input.sequence, &mut output)
-                    {
+                    let applied = self.apply(event, input.sequence, &mut output);
+                    // What was imported is past: it is known from now on, and nobody answers it.
+                    if let Some((customer, index)) = applied.filter(|_| !event.imported) {
                         self.decide(input, event, customer, index, now, rules, &mut output);
                     }
                 }

@@ -24,8 +24,10 @@ const LATENCY_SECONDS: [f64; 17] = [
 #[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
-    /// Decoded events by type; undeclared ones as `other`.
+    /// Decoded events by type; undeclared ones as `other`. Imported ones are not among them.
     pub events: IntCounterVec,
+    /// Imported events by type; undeclared ones as `other`.
+    pub imported: IntCounterVec,
     /// Events whose source and id were seen before.
     pub duplicates: IntCounter,
     /// Refused events by reason.
@@ -56,6 +58,10 @@ pub struct Metrics {
     pub partitions_ready: IntGauge,
     /// Partitions this engine owns.
     pub partitions_owned: IntGauge,
+    /// What waits for NATS, and why.
+    waiting: IntGaugeVec,
+    /// How often this engine's write was refused because another engine owns the partition.
+    pub fences: IntCounter,
     /// Checkpoints by result: `written` or `failed`.
     checkpoints: IntCounterVec,
     /// When each partition's last checkpoint was written, in seconds since the Unix epoch.
@@ -91,7 +97,12 @@ impl Metrics {
         let metrics = Self {
             events: c.counters(
                 "events_total",
-                "Events decoded, by type; undeclared types as other.",
+                "Events decoded, by type; undeclared types as other. Without imported ones.",
+                &["type"],
+            ),
+            imported: c.counters(
+                "imported_events_total",
+                "Imported events, which no rule answers, by type; undeclared types as other.",
                 &["type"],
             ),
             duplicates: c.counter(
@@ -150,6 +161,15 @@ impl Metrics {
                 "Partitions that have caught up with their events since the start.",
             ),
             partitions_owned: c.gauge("partitions_owned", "Partitions this engine owns."),
+            waiting: c.gauges(
+                "waiting",
+                "What waits for NATS, by cause: partitions that store decisions (commit), reading events (read), keeping refused events (dead_letters).",
+                &["what", "cause"],
+            ),
+            fences: c.counter(
+                "fence_losses_total",
+                "How often a write was refused because another engine owns the partition.",
+            ),
             checkpoints: c.counters(
                 "checkpoints_total",
                 "Checkpoints of partitions: written, or failed.",
@@ -247,6 +267,12 @@ impl Metrics {
         let line = line.to_string();
         let labels = [rule, function, &line];
         self.rule_errors.with_label_values(&labels).inc();
+    }
+
+    /// Sets how many of `what` wait for NATS because of `cause`.
+    pub fn waiting(&self, what: &str, cause: &str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.waiting.with_label_values(&[what, cause]).set(count);
     }
 
     /// Counts verdicts of a rule.

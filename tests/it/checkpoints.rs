@@ -113,6 +113,8 @@ async fn an_engine_goes_on_from_its_checkpoints_when_the_events_are_no_longer_ke
         "{}",
         engine.log()
     );
+    // Nothing is missing that it did not know.
+    assert!(!engine.log().contains("no longer kept"), "{}", engine.log());
     publish(&nats, 2 * CUSTOMERS, 3 * CUSTOMERS).await;
     let actions = kit::wait_actions(&nats.url(), CUSTOMERS).await;
     assert_eq!(actions.len(), CUSTOMERS, "the third of each customer");
@@ -214,4 +216,32 @@ async fn checkpoints_of_other_streams_are_set_aside_saying_so() {
     publish(&nats, 0, 3 * CUSTOMERS).await;
     let actions = kit::wait_actions(&nats.url(), CUSTOMERS).await;
     assert_eq!(actions.len(), CUSTOMERS, "nothing is known of before");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_data_folder_that_cannot_be_written_to_is_an_error_at_the_start() {
+    let (nats, rules, data) = (Nats::start().await, rules(), Folder::new());
+    // A file where the folder should be.
+    std::fs::write(data.path().join("checkpoints"), b"").unwrap();
+    let mut engine = Engine::spawn_on(&nats.url(), rules.path(), data.path(), &[]);
+    assert_eq!(engine.wait().code(), Some(1));
+    assert!(
+        engine.log().contains("name another folder with --data"),
+        "{}",
+        engine.log()
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_were_forgotten_while_the_engine_was_away_are_missed_aloud() {
+    let (nats, rules, data) = (Nats::start().await, rules(), Folder::new());
+    let mut engine = Engine::spawn_on(&nats.url(), rules.path(), data.path(), &[]);
+    engine.wait_ready();
+    publish(&nats, 0, 10).await;
+    assert!(engine.terminate().success(), "{}", engine.log());
+    publish(&nats, 10, 20).await;
+    forget_events(&nats).await;
+    let engine = Engine::spawn_on(&nats.url(), rules.path(), data.path(), &[]);
+    engine.wait_ready();
+    assert!(engine.log().contains("no longer kept"), "{}", engine.log());
 }

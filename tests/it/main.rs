@@ -15,6 +15,7 @@ mod documents;
 mod examples;
 mod gate;
 mod hostile_rules;
+mod import;
 mod kit;
 mod later;
 mod malformed;

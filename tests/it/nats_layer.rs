@@ -490,7 +490,7 @@ async fn a_chain_neither_loses_nor_doubles_writes_when_the_server_is_killed() {
         tokio::time::sleep(Duration::from_millis(pause)).await;
         nats.kill().await.unwrap();
         tokio::time::sleep(Duration::from_millis(200)).await;
-        waited |= *state.borrow() == ChainState::Waiting;
+        waited |= state.borrow().waiting().is_some();
         nats.restart().await.unwrap();
     }
     let (count, stored) = timeout(PATIENCE, writing).await.unwrap().unwrap();

@@ -1,7 +1,7 @@
 //! A worker takes a checkpoint of its partition while it works: a slice of customers between events, written by a
 //! task of its own.
 
-use super::super::broker::Broker;
+use super::super::broker::{Broker, Events as _};
 use super::super::checkpoint_writer::{Part, Written, start};
 use super::super::checkpoints::Checkpoints;
 use super::{EngineError, Worker};
@@ -68,6 +68,8 @@ impl<B: Broker> Worker<B> {
             return;
         };
         let started = monotonic_now();
+        // What came before the next event to be handed out is done, also where none of it was of this partition.
+        self.done = self.done.max(self.reader.next_sequence().saturating_sub(1));
         let cut = Cut {
             partition: self.chain.partition(),
             partitions: self.shared.decoder.partitions,

@@ -1,7 +1,9 @@
 //! One partition's worker: read, decode, step, commit, in stream order; and in between what is due, and
 //! broadcasts ([`later`]).
 
+mod arrivals;
 mod checkpoint;
+mod counting;
 mod later;
 mod write;
 
@@ -17,12 +19,13 @@ use crate::durable::{Recovery, ThroughRecord, log};
 use crate::event::{Incoming, Stored};
 use crate::health::Health;
 use crate::nats::{Chain, LogWrite, StoredEvent};
-use crate::partition::{Input, LogEntry, Output, Partition};
+use crate::partition::{Input, LogEntry, Partition};
 use crate::registry::RuleRegistry;
 use crate::rules::RuleSet;
 use crate::state::Customers;
 use crate::telemetry::Metrics;
 use checkpoint::Saving;
+use counting::Backlog;
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -128,6 +131,7 @@ pub(super) struct Worker<B: Broker> {
     reopened: u64,
     recovery: Recovery,
     caught_up: bool,
+    backlog: Backlog,
     partition: Partition,
     /// Everything up to here is done: decided and committed.
     done: u64,
@@ -181,6 +185,7 @@ impl<B: Broker> Worker<B> {
             reopened: 0,
             recovery,
             caught_up: false,
+            backlog: Backlog::default(),
             partition,
         }
     }
@@ -266,7 +271,7 @@ impl<B: Broker> Worker<B> {
             self.recovery.finish(&mut self.partition);
             metrics.partitions_ready.inc();
             self.look_ahead();
-            tracing::debug!(partition = self.chain.partition(), "caught up");
+            std::mem::take(&mut self.backlog).tell(self.chain.partition());
         }
     }
 
@@ -282,6 +287,8 @@ impl<B: Broker> Worker<B> {
         for events in batch.chunks(STEP_EVENTS_MAX) {
             let (inputs, mut refused) = self.decode(events, &rules);
             let new = &inputs[self.fold(&inputs)..];
+            self.backlog.folded += inputs.len() - new.len();
+            self.backlog.decided += new.len();
             if let Some(first) = new.first()
                 && self.partition.is_due(first.stored_at)
             {
@@ -290,10 +297,10 @@ impl<B: Broker> Worker<B> {
             }
             let started = monotonic_now();
             let mut output = self.partition.step(new, self.shared.clock.now(), &rules);
-            self.shared
-                .metrics
-                .step_seconds
-                .observe(started.elapsed().as_secs_f64());
+            if !new.iter().all(|input| input.what.is_imported()) {
+                let step_seconds = &self.shared.metrics.step_seconds;
+                step_seconds.observe(started.elapsed().as_secs_f64());
+            }
             refused.append(&mut output.rejected);
             let through = self.recovery.through();
             Self::refuse(&self.shared, through, events, refused).await?;
@@ -396,37 +403,6 @@ impl<B: Broker> Worker<B> {
         });
         futures_util::future::try_join_all(keeping).await?;
         Ok(())
-    }
-
-    fn count_events(&self, inputs: &[Input], rules: &RuleSet) {
-        let metrics = &self.shared.metrics;
-        for same in inputs.chunk_by(|a, b| a.what.kind() == b.what.kind()) {
-            let kind = match same.first().map(|input| input.what.kind()) {
-                Some(kind) if rules.schema().event_type(kind).is_some() => kind,
-                _ => "other",
-            };
-            let events = metrics.events.with_label_values(&[kind]);
-            events.inc_by(same.len() as u64);
-        }
-    }
-
-    fn count(&self, output: &Output) {
-        let metrics = &self.shared.metrics;
-        metrics.duplicates.inc_by(output.duplicates);
-        metrics.trimmed_windows.inc_by(output.trimmed_windows);
-        for ((rule, verdict), times) in &output.verdicts {
-            metrics.verdict(rule, *verdict, *times);
-        }
-        for (rule, error) in &output.errors {
-            metrics.rule_failed(rule, error.function, error.line.unwrap_or(0));
-            self.shared.health.rule_failed(rule, error);
-        }
-        for held in &output.quarantined {
-            let quarantines = &metrics.quarantines;
-            quarantines.with_label_values(&[&held.rule]).inc();
-            let health = &self.shared.health;
-            health.rule_quarantined(&held.rule, held.digest, held.until);
-        }
     }
 
     async fn commit(&mut self, entries: &[LogEntry]) -> Result<(), EngineError> {

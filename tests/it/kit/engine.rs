@@ -46,7 +46,13 @@ impl Engine {
         let folder = Folder::new();
         let log = folder.path().join("log");
         let own = folder.path().join("data");
-        let child = Command::new(env!("CARGO_BIN_EXE_onscene"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_onscene"));
+        // What is meant for the tests, such as ONSCENE_KILLS, or set by whoever runs them, is not for the engine.
+        let settings = std::env::vars_os().map(|(name, _)| name);
+        for name in settings.filter(|name| name.to_string_lossy().starts_with("ONSCENE_")) {
+            command.env_remove(name);
+        }
+        let child = command
             .args(["run", "--nats", nats, "--http", "127.0.0.1:0", "--rules"])
             .arg(rules)
             .arg("--data")
@@ -132,6 +138,16 @@ impl Engine {
         let arguments = [&format!("-{name}"), &pid];
         let sent = Command::new("kill").args(arguments).status().unwrap();
         assert!(sent.success(), "{name} to {pid}");
+    }
+
+    /// Whether it answers and is ready; false too when it has no address yet.
+    pub(crate) fn is_ready(&self) -> bool {
+        let log = self.log();
+        let Some((_, rest)) = log.rsplit_once(" http=") else {
+            return false;
+        };
+        let address = rest.split_whitespace().next().and_then(|a| a.parse().ok());
+        address.is_some_and(|address| get(address, "/readyz").starts_with("HTTP/1.1 200"))
     }
 
     /// Waits for the end.

@@ -1,6 +1,8 @@
 //! A nats-server of the test's own, in a folder of its own, on a free port.
 
 use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
+use std::process::Command;
 
 use onscene::nats::{Connection, LocalServer, LocalServerOptions, StreamSettings, ensure_streams};
 
@@ -63,4 +65,12 @@ impl DerefMut for Nats {
     fn deref_mut(&mut self) -> &mut LocalServer {
         &mut self.server
     }
+}
+
+/// The binary that servers of the test's own are started from.
+pub(crate) fn nats_binary() -> PathBuf {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/nats-server.py");
+    let output = Command::new("python3").arg(script).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    String::from_utf8(output.stdout).unwrap().trim().into()
 }

@@ -170,6 +170,7 @@ fn lengths_that_lie_are_refused_before_anything_is_allocated() {
 fn exports_are_the_same_however_the_state_was_reached() {
     use onscene::event::{Event, Facts, ProfileChange, Value};
     let change = |fingerprint: u64, name: &str, at: i64| Event {
+        imported: false,
         id: "e".into(),
         source: "s".into(),
         kind: "customer.profile".into(),

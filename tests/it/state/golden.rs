@@ -22,6 +22,7 @@ const EXPORT: &str = include_str!("../golden/state/customers-v1.json");
 
 fn event(number: u64, kind: &str, time: Millis, facts: Facts) -> Event {
     Event {
+        imported: false,
         id: "e".into(),
         source: "s".into(),
         kind: kind.into(),

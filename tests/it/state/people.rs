@@ -183,6 +183,7 @@ fn events() -> impl Strategy<Value = Turn> {
     let facts = prop_oneof![movements(), checkouts(), others(), profiles(), outcomes()];
     (facts, times(), any::<u64>(), words()).prop_map(|(facts, time, fingerprint, kind)| {
         Turn::Happens(Box::new(Event {
+            imported: false,
             id: "e".into(),
             source: "s".into(),
             kind: (*kind).into(),
