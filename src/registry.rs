@@ -147,6 +147,28 @@ impl RuleRegistry {
         }))
     }
 
+    /// A registry of rules that are no files: a simulation's.
+    #[cfg(test)]
+    pub(crate) fn of(set: Arc<RuleSet>, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            folder: PathBuf::new(),
+            generations: signal::Sender::new(0),
+            live: ArcSwap::new(set),
+            live_since: Mutex::new(0),
+            fault: Mutex::new(None),
+            seen: Mutex::default(),
+            passed: Mutex::default(),
+            demands: Demands::default(),
+            metrics,
+        })
+    }
+
+    /// Puts other rules live, as a reload does.
+    #[cfg(test)]
+    pub(crate) fn put_live(&self, set: Arc<RuleSet>) {
+        self.swap(set, crate::clock::monotonic_now());
+    }
+
     /// The folder.
     #[must_use]
     pub fn folder(&self) -> &Path {
@@ -220,15 +242,14 @@ impl RuleRegistry {
                 // Changed back to what is live, or only tests changed.
                 let is_new = self.live.load().generation() != set.generation();
                 if is_new {
-                    self.swap(set, started);
+                    self.swap(Arc::new(set), started);
                 }
                 is_new
             }
         }
     }
 
-    fn swap(&self, set: RuleSet, started: std::time::Instant) {
-        let set = Arc::new(set);
+    fn swap(&self, set: Arc<RuleSet>, started: std::time::Instant) {
         self.metrics.rules.set(count(&set));
         let before = self.live.swap(set.clone());
         self.generations.send_modify(|count| *count += 1);

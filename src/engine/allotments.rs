@@ -1,5 +1,6 @@
 //! Where the demands of all partitions on scarce budgets meet, a broadcast at a time.
 
+use super::listeners::Listeners;
 use crate::policy::{self, Demand};
 use crate::state::Ledger;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -13,7 +14,7 @@ pub(super) struct Allotments {
     ledger: Arc<Ledger>,
     gatherings: Mutex<Gatherings>,
     /// Changes whenever something was shared out.
-    settled: watch::Sender<u64>,
+    settled: Listeners<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -26,6 +27,8 @@ struct Gatherings {
     /// The first event that each partition reads since this start, and the broadcasts before it that it is not
     /// done with.
     begun: HashMap<u16, (u64, HashSet<u64>)>,
+    /// How often something was shared out.
+    settled: u64,
 }
 
 impl Gatherings {
@@ -43,12 +46,12 @@ impl Allotments {
         Self {
             ledger,
             gatherings: Mutex::default(),
-            settled: watch::Sender::new(0),
+            settled: Listeners::new(0),
         }
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
-        self.settled.subscribe()
+        self.settled.listen()
     }
 
     /// Notes where a partition begins to read, and which broadcasts before that it is not done with.
@@ -99,7 +102,8 @@ impl Allotments {
             let own = granted.by_ref().take(size).collect();
             gatherings.granted.insert((broadcast, partition), own);
         }
-        self.settled.send_modify(|count| *count += 1);
+        gatherings.settled += 1;
+        self.settled.tell(gatherings.settled);
     }
 
     fn lock(&self) -> MutexGuard<'_, Gatherings> {

@@ -5,6 +5,9 @@ mod assembly;
 mod broker;
 mod checkpoint_writer;
 mod checkpoints;
+mod listeners;
+#[cfg(test)]
+mod simulation;
 mod watermark;
 mod worker;
 

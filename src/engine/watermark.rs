@@ -7,11 +7,11 @@
 
 use super::assembly::Tasks;
 use super::broker::Broker;
+use super::listeners::Listeners;
 use crate::clock::{Clock, Millis};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 /// How often something due is looked for.
@@ -58,13 +58,13 @@ pub(super) fn start<B: Broker>(
     clock: &Clock,
     stop: &CancellationToken,
     tasks: &mut Tasks,
-) -> (Arc<Dues>, watch::Receiver<Watermark>) {
+) -> (Arc<Dues>, Arc<Listeners<Watermark>>) {
     let dues = Arc::new(Dues::new(partitions));
-    let (marks, watermark) = watch::channel(Watermark::default());
+    let marks = Arc::new(Listeners::new(Watermark::default()));
     let asking = run(
         broker.clone(),
         dues.clone(),
-        marks,
+        marks.clone(),
         clock.clone(),
         stop.clone(),
     );
@@ -72,14 +72,14 @@ pub(super) fn start<B: Broker>(
         asking.await;
         Ok(())
     });
-    (dues, watermark)
+    (dues, marks)
 }
 
 /// Asks the broker as long as something is due, and tells everybody.
 async fn run<B: Broker>(
     broker: B,
     dues: Arc<Dues>,
-    marks: watch::Sender<Watermark>,
+    marks: Arc<Listeners<Watermark>>,
     clock: Clock,
     stop: CancellationToken,
 ) {
@@ -87,6 +87,7 @@ async fn run<B: Broker>(
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             _ = look.tick() => {}
         }
@@ -102,7 +103,7 @@ async fn run<B: Broker>(
             continue;
         }
         if let Some(second) = broker.events_state().await {
-            marks.send_replace(Watermark {
+            marks.tell(Watermark {
                 at: first.clock,
                 sequence: second.last_sequence,
             });

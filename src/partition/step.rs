@@ -18,8 +18,11 @@ impl Partition {
         self.book.open(rules, &self.customers);
         let mut output = Output::default();
         for input in batch {
-            // What arrives at the very time at which something is due arrives after it.
-            self.fire_until(input.stored_at, usize::MAX, now, rules, &mut output);
+            // What arrives at the very time at which something is due arrives after it. Before an event that was
+            // answered in part, everything due had been fired: what is due now began to wait with that part.
+            if input.already == 0 {
+                self.fire_until(input.stored_at, usize::MAX, now, rules, &mut output);
+            }
             self.arrive(input);
             match &input.what {
                 Incoming::Event(event) => {

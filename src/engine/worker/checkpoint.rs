@@ -61,6 +61,12 @@ pub(super) async fn ready(saving: &mut Option<Saving>) {
 }
 
 impl<B: Broker> Worker<B> {
+    /// What came before the next event to be handed out is done, also where none of it was of this partition.
+    pub(super) fn pass_others(&mut self) {
+        let passed = self.reader.next_sequence().saturating_sub(1);
+        self.done = self.done.max(passed);
+    }
+
     /// Begins a checkpoint as of now: everything that was decided is stored, and nothing is half done.
     pub(super) fn begin_checkpoint(&mut self, turn: OwnedSemaphorePermit) {
         self.wants_checkpoint = false;
@@ -68,8 +74,6 @@ impl<B: Broker> Worker<B> {
             return;
         };
         let started = monotonic_now();
-        // What came before the next event to be handed out is done, also where none of it was of this partition.
-        self.done = self.done.max(self.reader.next_sequence().saturating_sub(1));
         let cut = Cut {
             partition: self.chain.partition(),
             partitions: self.shared.decoder.partitions,

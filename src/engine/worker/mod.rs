@@ -11,6 +11,7 @@ use super::EngineError;
 use super::allotments::Allotments;
 use super::broker::{Broker, Events as _};
 use super::checkpoints::Checkpoints;
+use super::listeners::Listeners;
 use super::watermark::{Dues, Watermark};
 use crate::action::Decision;
 use crate::clock::{Clock, monotonic_now};
@@ -63,7 +64,7 @@ pub(super) struct Shared<B> {
     pub(super) drained: Arc<Semaphore>,
     pub(super) allotments: Arc<Allotments>,
     pub(super) dues: Arc<Dues>,
-    pub(super) watermark: watch::Receiver<Watermark>,
+    pub(super) watermark: Arc<Listeners<Watermark>>,
 }
 
 /// What a worker does next.
@@ -172,7 +173,7 @@ impl<B: Broker> Worker<B> {
             generation: shared.registry.live().generation().clone(),
             done: recovery.through(),
             written: recovery.through(),
-            watermark: shared.watermark.clone(),
+            watermark: shared.watermark.listen(),
             generations: shared.registry.generations(),
             settled: shared.allotments.watch(),
             asking: None,
@@ -214,12 +215,21 @@ impl<B: Broker> Worker<B> {
                 Next::Settled => self.take_grant(),
                 Next::Sweep => self.sweep().await?,
                 Next::CheckpointDue => self.wants_checkpoint = true,
-                Next::Turn(turn) => self.begin_checkpoint(turn),
+                Next::Turn(turn) => {
+                    // A checkpoint must not know more to be done than the log: whoever goes on from the log alone
+                    // decides the rest, and this one would take it for done.
+                    self.pass_others();
+                    self.write_through().await?;
+                    self.begin_checkpoint(turn);
+                }
                 Next::Saving => {
                     self.save_some().await?;
                     tokio::task::yield_now().await;
                 }
             }
+        }
+        if self.caught_up {
+            self.pass_others();
         }
         self.write_through().await?;
         self.shared.drained.add_permits(1);
@@ -290,6 +300,7 @@ impl<B: Broker> Worker<B> {
             self.backlog.folded += inputs.len() - new.len();
             self.backlog.decided += new.len();
             if let Some(first) = new.first()
+                && first.already == 0
                 && self.partition.is_due(first.stored_at)
             {
                 self.commit(&std::mem::take(&mut entries)).await?;
@@ -370,7 +381,10 @@ impl<B: Broker> Worker<B> {
 
     /// Folds what was decided before; returns how many inputs that were.
     fn fold(&mut self, inputs: &[Input]) -> usize {
-        let decided = inputs.partition_point(|i| i.sequence <= self.recovery.through());
+        let through = self.recovery.through();
+        // Not by halves: a reader that begins anew may repeat some that it handed out, so they need not be in order.
+        let new = inputs.iter().position(|input| input.sequence > through);
+        let decided = new.unwrap_or(inputs.len());
         for input in &inputs[..decided] {
             self.recovery.before(input.sequence, &mut self.partition);
             self.partition.fold(input);

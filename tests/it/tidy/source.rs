@@ -69,8 +69,12 @@ impl Source {
 
     pub(super) fn new(path: String, original: String) -> Self {
         let masked = mask(&original);
-        let whole =
-            path.starts_with("tests/") || path.ends_with("/tests.rs") || path.contains("/tests/");
+        // The simulation is a test that needs to be inside of the engine.
+        let whole = path.starts_with("tests/")
+            || path.ends_with("/tests.rs")
+            || ["/tests/", "/simulation/"]
+                .iter()
+                .any(|dir| path.contains(dir));
         let test_parts = if whole && path.starts_with("src/") {
             std::iter::once(0..masked.len()).collect()
         } else {

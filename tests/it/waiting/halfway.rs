@@ -80,6 +80,38 @@ fn an_event_does_not_convert_what_it_led_to_itself() {
     assert_eq!(conversions.count(), 1, "a later one does");
 }
 
+/// An event that came so late that what it made wait was due at once: with a crash in between, that was taken to be
+/// due before the event, and ended before the event could begin it.
+#[test]
+fn what_an_answered_part_made_wait_is_not_due_before_the_event_itself() {
+    let at = time(NOON);
+    let silent = rule("fresh: \"1d\", delay: \"1m\"")
+        + "fn still(event, customer) { customer.count(\"merchant.checkout\", \"1m\") > 0 }";
+    let files = [("a.rhai", silent), ("b.rhai", rule("fresh: \"1d\""))];
+    let late = |desk: &mut Desk| {
+        let mut input = desk.input(&checkout("1", "C1", at));
+        input.stored_at = at + HOUR;
+        input
+    };
+    let mut desk = Desk::new(&files);
+    let input = late(&mut desk);
+    let first = desk.partition.step(&[input], at + HOUR, &desk.rules);
+    assert_eq!(first.entries.len(), 2, "one waits, one is said");
+    let mut desk = Desk::new(&files);
+    desk.partition.fold_logged(&first.entries[0].logged());
+    let mut input = late(&mut desk);
+    input.already = 1;
+    let again = desk.partition.step(&[input], at + HOUR, &desk.rules);
+    assert_eq!(winners(&again), ["b"]);
+    assert_eq!(
+        again.entries.len(),
+        1,
+        "nothing has ended, nothing begins again"
+    );
+    let rest = desk.partition.advance(at + HOUR, at + HOUR, &desk.rules);
+    assert_eq!(rest.entries.len(), 1, "now it ends");
+}
+
 fn goal(id: &str, at: Millis) -> serde_json::Value {
     serde_json::json!({
         "specversion": "1.0", "id": id, "source": "stadium", "type": "broadcast.goal",
