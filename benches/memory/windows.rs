@@ -1,8 +1,9 @@
 //! Windows over packed journals, beside the same over entries with every field beside the other.
 
+use crate::Stopwatch;
 use crate::kit::{Spread, table};
 use crate::life::{Life, NOW};
-use onscene::clock::{DAY, Millis, monotonic_now};
+use onscene::clock::{DAY, Millis};
 use onscene::event::Stage;
 use onscene::money::Money;
 use onscene::state::{
@@ -25,9 +26,9 @@ struct Wide {
     _rest: [u64; 5],
 }
 
-fn wide(customer: &Customer, names: &Names) -> Vec<Wide> {
+fn wide(customer: &Customer, names: &Names) -> Arc<Vec<Wide>> {
     let entries = customer.journal.entries().iter();
-    entries
+    let entries = entries
         .map(|entry| {
             let shape = names.shape(entry.shape());
             Wide {
@@ -39,7 +40,8 @@ fn wide(customer: &Customer, names: &Names) -> Vec<Wide> {
                 _rest: [entry.fingerprint(); 5],
             }
         })
-        .collect()
+        .collect();
+    Arc::new(entries)
 }
 
 fn within(entries: &[Wide], window: Window) -> &[Wide] {
@@ -124,29 +126,36 @@ fn questions(names: &Names) -> Vec<Question<'_>> {
 /// Asks both, in the same rounds, and prints what one answer takes.
 pub(crate) fn measure(life: &Life, customers: &Customers, rounds: usize) {
     let names = customers.names();
-    let stride = (life.customers / ASKED).max(1);
-    let asked = (0..life.customers).step_by(stride as usize);
-    let packed: Vec<Arc<Customer>> = asked
+    // Copies of both kinds, each kind made in one go and asked in another order: so memory is as far away
+    // for the one as for the other.
+    let asked = (0..ASKED.min(life.customers)).map(|n| n.wrapping_mul(7_919_003) % life.customers);
+    let mut packed: Vec<Arc<Customer>> = asked
         .filter_map(|number| customers.get(Life::id(number)?.as_str()))
+        .map(|customer| Arc::new(Customer::clone(&customer)))
         .collect();
-    let wide: Vec<Vec<Wide>> = packed
+    let mut wide: Vec<Arc<Vec<Wide>>> = packed
         .iter()
         .map(|customer| wide(customer, names))
         .collect();
+    for at in 0..packed.len() {
+        let other = at.wrapping_mul(7_919) % packed.len();
+        packed.swap(at, other);
+        wide.swap(at, other);
+    }
     let count = u32::try_from(packed.len()).map_or(f64::NAN, f64::from);
     let mut rows = Vec::new();
     for (name, of_packed, of_wide) in questions(names) {
         let (mut times, mut anchors) = (Vec::new(), Vec::new());
         for _ in 0..rounds.max(1) {
-            let started = monotonic_now();
+            let started = Stopwatch::start();
             let told: i64 = packed
                 .iter()
                 .map(|customer| of_packed(&view(customer, names)))
                 .sum();
-            times.push(started.elapsed().as_secs_f64() * 1e9 / count);
-            let started = monotonic_now();
+            times.push(started.nanoseconds() / count);
+            let started = Stopwatch::start();
             let same: i64 = wide.iter().map(|entries| of_wide(entries)).sum();
-            anchors.push(started.elapsed().as_secs_f64() * 1e9 / count);
+            anchors.push(started.nanoseconds() / count);
             assert_eq!(black_box(told), black_box(same), "{name}");
         }
         let (ours, anchor) = (Spread::of(times), Spread::of(anchors));

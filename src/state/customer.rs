@@ -238,7 +238,6 @@ mod tests {
 
     #[test]
     fn a_customer_takes_eighty_bytes_beside_what_is_known_of_them() {
-        // With the two counts of an `Arc`, a block of 96: one of the allocator's sizes.
         assert_eq!(size_of::<Customer>(), 80);
     }
 }

@@ -1,10 +1,13 @@
 //! Words that many customers share (categories, merchants, rules, …), and the shapes of journal entries,
 //! each kept once.
 
-use super::shape::{Shape, ShapeId};
-use super::table::Interned;
+use super::shape::{Shape, ShapeClass, ShapeId};
+use super::shapes::Shapes;
+use super::table::Table;
+use dashmap::DashMap;
+use foldhash::fast::RandomState;
 use std::num::NonZeroU32;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A word's number in [`Names`]. Two names are equal when their words are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -12,62 +15,81 @@ pub struct Name(NonZeroU32);
 
 impl Name {
     /// Its place in the order in which words came, from zero.
-    pub(super) fn index(self) -> usize {
-        self.0.get() as usize - 1
+    pub(super) fn index(self) -> u32 {
+        self.0.get() - 1
     }
 }
 
-/// Words and shapes and their numbers. Grows only; shared by all partitions.
+/// Words and shapes and their numbers. Grows only; shared by all partitions. What a number stands for is
+/// told without a lock.
 #[derive(Debug, Default)]
 pub struct Names {
-    words: Interned<Arc<str>>,
-    shapes: Interned<Shape>,
-}
-
-fn name(number: u32) -> Name {
-    let number = number.checked_add(1).and_then(NonZeroU32::new);
-    Name(number.expect("invariant: fewer than 2^32 - 1 different words fit into memory"))
+    numbers: DashMap<Arc<str>, Name, RandomState>,
+    words: Table<Arc<str>>,
+    /// The last word's number; whoever holds it may add one.
+    last: Mutex<u32>,
+    shapes: Shapes,
 }
 
 impl Names {
     /// The name of a word, new or known.
     pub fn intern(&self, word: &str) -> Name {
-        name(self.words.intern(word, || word.into()))
+        if let Some(name) = self.find(word) {
+            return name;
+        }
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(name) = self.find(word) {
+            return name;
+        }
+        let number = last.checked_add(1).and_then(NonZeroU32::new);
+        let number = number.expect("invariant: fewer than 2^32 different words fit into memory");
+        *last = number.get();
+        let (name, word) = (Name(number), Arc::<str>::from(word));
+        // Before its name can be found, so that whoever has a name can resolve it.
+        self.words.set(name.index(), word.clone());
+        self.numbers.insert(word, name);
+        name
     }
 
     /// The name of a word that was seen before.
     #[must_use]
     pub fn find(&self, word: &str) -> Option<Name> {
-        self.words.find(word).map(name)
+        self.numbers.get(word).map(|name| *name)
     }
 
     /// The word of a name, to be kept.
     #[must_use]
     pub fn word(&self, name: Name) -> Arc<str> {
-        self.words.get(name.0.get() - 1).clone()
+        self.words.get(name.index()).clone()
     }
 
     /// The word of a name, to be looked at.
     #[must_use]
     pub fn text(&self, name: Name) -> &str {
-        self.words.get(name.0.get() - 1)
+        self.words.get(name.index())
     }
 
     /// The id of a shape, new or known.
     pub fn intern_shape(&self, shape: Shape) -> ShapeId {
-        ShapeId(self.shapes.intern(&shape, || shape))
+        self.shapes.intern(shape)
     }
 
     /// The shape of an id.
     #[must_use]
-    pub fn shape(&self, id: ShapeId) -> &Shape {
-        self.shapes.get(id.0)
+    pub fn shape(&self, id: ShapeId) -> Shape {
+        self.shapes.shape(id)
+    }
+
+    /// What most windows ask of a shape; quicker than all of it.
+    #[must_use]
+    pub fn class(&self, id: ShapeId) -> ShapeClass {
+        self.shapes.class(id)
     }
 
     /// How many words there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.words.len()
+        self.numbers.len()
     }
 
     /// How many shapes there are.
@@ -79,6 +101,41 @@ impl Names {
     /// Whether there is no word.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.words.len() == 0
+        self.numbers.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_the_same_for_all_who_intern_at_once() {
+        let names = Names::default();
+        let told = |from: usize| -> Vec<(String, Name, ShapeId)> {
+            (0..2_000)
+                .map(|at| format!("word {}", (at + from) % 2_000))
+                .map(|word| {
+                    let name = names.intern(&word);
+                    assert_eq!(names.text(name), word);
+                    let id = names.intern_shape(Shape::of_kind(name));
+                    assert_eq!(names.shape(id), Shape::of_kind(name));
+                    (word, name, id)
+                })
+                .collect()
+        };
+        let told = &told;
+        let told: Vec<_> = std::thread::scope(|scope| {
+            let threads = [0, 500, 1_000].map(|from| scope.spawn(move || told(from)));
+            threads
+                .into_iter()
+                .flat_map(|t| t.join().unwrap())
+                .collect()
+        });
+        assert_eq!((names.len(), names.shapes()), (2_000, 2_000));
+        for (word, name, id) in told {
+            assert_eq!(names.find(&word), Some(name));
+            assert_eq!(names.intern_shape(Shape::of_kind(name)), id);
+        }
     }
 }

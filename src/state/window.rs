@@ -3,7 +3,7 @@
 use super::customer::Customer;
 use super::journal::{Entries, EntryRef, KeptValue};
 use super::names::{Name, Names};
-use super::shape::{EntryPhase, Shape};
+use super::shape::{EntryPhase, Shape, ShapeClass};
 use crate::clock::{DAY, HOUR, MINUTE, Millis, SECOND};
 use crate::event::{Direction, Stage};
 use crate::money::Money;
@@ -128,25 +128,26 @@ pub type Filter = Vec<(FilterField, FilterValue)>;
 /// The value that an entry has for a field.
 fn field_value(
     entry: EntryRef<'_>,
-    shape: &Shape,
+    class: ShapeClass,
     field: FilterField,
     names: &Names,
 ) -> Option<FilterValue> {
+    let shape = || names.shape(entry.shape());
     let text = |name: Option<Name>| name.map(FilterValue::Text);
     let word = |word: &str| names.find(word).map(FilterValue::Text);
-    match (field, shape.phase) {
+    match (field, class.phase) {
         (FilterField::Amount, _) => Some(FilterValue::Number(entry.amount().to_decimal())),
-        (FilterField::Category, _) => text(shape.category),
-        (FilterField::Merchant, _) => text(shape.merchant()),
-        (FilterField::Counterparty, _) => text(shape.counterparty()),
-        (FilterField::Channel, _) => text(shape.channel),
+        (FilterField::Category, _) => text(class.category),
+        (FilterField::Merchant, _) => text(shape().merchant()),
+        (FilterField::Counterparty, _) => text(shape().counterparty()),
+        (FilterField::Channel, _) => text(shape().channel),
         (FilterField::Stage, EntryPhase::Checkout(stage, _)) => word(stage.word()),
         (FilterField::Partner, EntryPhase::Checkout(_, partner)) => {
             Some(FilterValue::Bool(partner))
         }
-        (FilterField::Tender, EntryPhase::Checkout(..)) => text(shape.means),
+        (FilterField::Tender, EntryPhase::Checkout(..)) => text(shape().means),
         (FilterField::Direction, EntryPhase::Movement(direction)) => word(direction.word()),
-        (FilterField::Purpose, EntryPhase::Movement(_)) => text(shape.means),
+        (FilterField::Purpose, EntryPhase::Movement(_)) => text(shape().means),
         (FilterField::Kept(name), _) => {
             (entry.kept().iter())
                 .find(|(n, _)| *n == name)
@@ -191,23 +192,26 @@ impl<'a> View<'a> {
             .is_some_and(|edge| edge > self.time.saturating_sub(window.millis()))
     }
 
-    /// The entries of a window with their shapes.
-    fn shaped(&self, window: Window) -> impl Iterator<Item = (EntryRef<'a>, &'a Shape)> + use<'a> {
+    /// The entries of a window with the classes of their shapes.
+    fn classed(
+        &self,
+        window: Window,
+    ) -> impl Iterator<Item = (EntryRef<'a>, ShapeClass)> + use<'a> {
         let names = self.names;
         let entries = self.entries(window).iter();
-        entries.map(move |entry| (entry, names.shape(entry.shape())))
+        entries.map(move |entry| (entry, names.class(entry.shape())))
     }
 
     fn checkouts(
         &self,
         category: Option<&str>,
         window: Window,
-    ) -> impl Iterator<Item = (Stage, EntryRef<'a>, &'a Shape)> + use<'a> {
+    ) -> impl Iterator<Item = (Stage, EntryRef<'a>, ShapeClass)> + use<'a> {
         let category = category.map(|word| self.names.find(word));
-        self.shaped(window)
-            .filter_map(move |(entry, shape)| match shape.phase {
-                EntryPhase::Checkout(stage, _) if matches(category, shape) => {
-                    Some((stage, entry, shape))
+        self.classed(window)
+            .filter_map(move |(entry, class)| match class.phase {
+                EntryPhase::Checkout(stage, _) if matches(category, class) => {
+                    Some((stage, entry, class))
                 }
                 _ => None,
             })
@@ -255,8 +259,8 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn flow(&self, direction: Direction, category: Option<&str>, window: Window) -> Money {
         let category = category.map(|word| self.names.find(word));
-        self.shaped(window)
-            .filter(|(_, s)| s.phase == EntryPhase::Movement(direction) && matches(category, s))
+        self.classed(window)
+            .filter(|(_, c)| c.phase == EntryPhase::Movement(direction) && matches(category, *c))
             .fold(Money::ZERO, |sum, (e, _)| sum.saturating_add(e.amount()))
     }
 
@@ -271,17 +275,17 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn count(&self, kind: &str, window: Window, filter: &Filter) -> usize {
         let kind = self.names.find(kind);
-        self.shaped(window)
-            .filter(|(e, s)| Some(s.kind) == kind && self.fits(*e, s, filter))
+        self.classed(window)
+            .filter(|(e, c)| Some(c.kind) == kind && self.fits(*e, *c, filter))
             .count()
     }
 
     /// How many different ones there are.
     #[must_use]
     pub fn distinct(&self, what: Distinct, window: Window) -> usize {
-        let mut seen: Vec<Name> = self
-            .shaped(window)
-            .filter_map(|(_, shape)| what.of(shape))
+        let entries = self.entries(window).iter();
+        let mut seen: Vec<Name> = entries
+            .filter_map(|entry| what.of(&self.names.shape(entry.shape())))
             .collect();
         seen.sort_unstable();
         seen.dedup();
@@ -294,8 +298,8 @@ impl<'a> View<'a> {
         let kind = self.names.find(kind)?;
         let before = self.customer.journal.entries().first(self.index);
         before.iter().rev().find(|e| {
-            let shape = self.names.shape(e.shape());
-            shape.kind == kind && self.fits(*e, shape, filter)
+            let class = self.names.class(e.shape());
+            class.kind == kind && self.fits(*e, class, filter)
         })
     }
 
@@ -323,8 +327,8 @@ impl<'a> View<'a> {
     #[must_use]
     pub fn preference(&self, window: Window) -> Option<std::sync::Arc<str>> {
         let mut sums: BTreeMap<Name, Money> = BTreeMap::new();
-        for (stage, entry, shape) in self.checkouts(None, window) {
-            if let Some(category) = shape.category {
+        for (stage, entry, class) in self.checkouts(None, window) {
+            if let Some(category) = class.category {
                 let sum = sums.entry(category).or_default();
                 *sum = spent(*sum, stage, entry);
             }
@@ -336,18 +340,18 @@ impl<'a> View<'a> {
             .map(|(_, word)| word)
     }
 
-    fn fits(&self, entry: EntryRef<'_>, shape: &Shape, filter: &Filter) -> bool {
+    fn fits(&self, entry: EntryRef<'_>, class: ShapeClass, filter: &Filter) -> bool {
         filter
             .iter()
-            .all(|(field, wanted)| field_value(entry, shape, *field, self.names) == Some(*wanted))
+            .all(|(field, wanted)| field_value(entry, class, *field, self.names) == Some(*wanted))
     }
 }
 
-fn matches(category: Option<Option<Name>>, shape: &Shape) -> bool {
+fn matches(category: Option<Option<Name>>, class: ShapeClass) -> bool {
     match category {
         None => true,
         Some(None) => false,
-        Some(wanted) => shape.category == wanted,
+        Some(wanted) => class.category == wanted,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Bytes to a customer.
 
 use super::bytes::{Fault, Reader};
-use super::{CUSTOMER, CodecError, PHASES, SHAPE, WORD, contact, part, value};
+use super::{CUSTOMER, CodecError, ENTRY_BYTES, PHASES, SHAPE, WORD, contact, part, value};
 use crate::clock::Millis;
 use crate::money::Money;
 use crate::partitioning::CustomerId;
@@ -174,16 +174,18 @@ impl<'a> Part<'a> {
     }
 
     fn entries(&mut self) -> Result<Vec<Packed>, Fault> {
-        let count = self.reader.count(size_of::<Packed>())?;
-        let bytes = self.reader.take(count * size_of::<Packed>())?;
+        let count = self.reader.count(ENTRY_BYTES)?;
+        let bytes = self.reader.take(count * ENTRY_BYTES)?;
         let mut entries = Vec::with_capacity(count);
         let (parts, _) = bytes.as_chunks::<8>();
-        let (packed, _) = parts.as_chunks::<3>();
-        for parts in packed {
-            let entry = Packed(parts.map(u64::from_le_bytes));
-            let shape = self.decoder.shapes.get(entry.shape().0 as usize);
+        for parts in parts.as_chunks::<3>().0 {
+            let [fingerprint, time, amount] = parts.map(u64::from_le_bytes);
+            let shape = self.decoder.shapes.get((amount >> 32) as usize);
             let shape = shape.ok_or("it uses a shape that was not defined")?;
-            entries.push(entry.with_shape(*shape));
+            // Shifted to the top and back, the highest bit is the sign.
+            let amount = (amount << 32 | time >> 48 << 16).cast_signed() >> 16;
+            let time = (time << 16).cast_signed() >> 16;
+            entries.push(Packed::new(fingerprint, time, amount, *shape));
         }
         Ok(entries)
     }

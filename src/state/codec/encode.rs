@@ -1,17 +1,17 @@
 //! A customer to bytes.
 
 use super::bytes::{put_count, put_decimal, put_number, put_signed, put_text};
-use super::{CUSTOMER, PHASES, SHAPE, WORD, contact, part, value};
+use super::{CUSTOMER, ENTRY_BYTES, PHASES, SHAPE, SIX_MAX, SIX_MIN, WORD, contact, part, value};
 use crate::clock::Millis;
 use crate::money::Money;
 use crate::partitioning::CustomerId;
 use crate::state::contacts::Contact;
 use crate::state::customer::Customer;
-use crate::state::journal::{Journal, KeptValue, Row};
+use crate::state::journal::{Entries, EntryRef, KeptValue, Row};
 use crate::state::names::{Name, Names};
 use crate::state::pending::{Pending, Remembered, Wait};
 use crate::state::profile::{Attribute, Dated, Items};
-use crate::state::shape::ShapeId;
+use crate::state::shape::{Place, ShapeId};
 
 /// Writes customers; a word or shape is defined in the stream, in line, before its first use.
 ///
@@ -19,7 +19,7 @@ use crate::state::shape::ShapeId;
 #[derive(Debug, Default)]
 pub struct CustomerEncoder {
     words: Numbers,
-    shapes: Numbers,
+    shapes: ShapeNumbers,
     /// Kept between customers, so that its room is.
     body: Vec<u8>,
 }
@@ -54,33 +54,64 @@ impl CustomerEncoder {
     }
 }
 
-/// The stream's numbers of words or of shapes, by their numbers in memory.
+/// The stream's numbers by those in memory: each plus one, and zero for what was not defined.
+type Given = Vec<u32>;
+
+fn known(given: &[u32], index: u32) -> Option<u32> {
+    given.get(index as usize)?.checked_sub(1)
+}
+
+/// Gives out the next number, which `count` counts.
+fn give(given: &mut Given, index: u32, count: &mut u32) -> u32 {
+    let (number, at) = (*count, index as usize);
+    *count += 1;
+    if given.len() <= at {
+        given.resize(at + 1, 0);
+    }
+    given[at] = *count;
+    number
+}
+
 #[derive(Debug, Default)]
 struct Numbers {
-    /// The stream's number plus one; zero for what was not defined.
-    given: Vec<u32>,
+    given: Given,
     count: u32,
 }
 
-impl Numbers {
-    fn known(&self, index: usize) -> Option<u32> {
-        self.given.get(index)?.checked_sub(1)
+#[derive(Debug, Default)]
+struct ShapeNumbers {
+    /// By class.
+    given: Vec<Given>,
+    mixed: Given,
+    count: u32,
+}
+
+impl ShapeNumbers {
+    fn known(&self, id: ShapeId) -> Option<u32> {
+        match id.place() {
+            Place::Class { class, index } => known(self.given.get(class as usize)?, index),
+            Place::Mixed(index) => known(&self.mixed, index),
+        }
     }
 
-    fn give(&mut self, index: usize) -> u32 {
-        if self.given.len() <= index {
-            self.given.resize(index + 1, 0);
-        }
-        let number = self.count;
-        self.count += 1;
-        self.given[index] = self.count;
-        number
+    fn give(&mut self, id: ShapeId) -> u32 {
+        let (given, index) = match id.place() {
+            Place::Class { class, index } => {
+                let class = class as usize;
+                if self.given.len() <= class {
+                    self.given.resize_with(class + 1, Given::new);
+                }
+                (&mut self.given[class], index)
+            }
+            Place::Mixed(index) => (&mut self.mixed, index),
+        };
+        give(given, index, &mut self.count)
     }
 }
 
 struct Writer<'a> {
     words: &'a mut Numbers,
-    shapes: &'a mut Numbers,
+    shapes: &'a mut ShapeNumbers,
     names: &'a Names,
     definitions: &'a mut Vec<u8>,
     body: &'a mut Vec<u8>,
@@ -88,11 +119,12 @@ struct Writer<'a> {
 
 impl Writer<'_> {
     fn customer(&mut self, id: &CustomerId, customer: &Customer) {
-        let (_, rows) = customer.journal.parts();
+        let rows = customer.journal.rows();
+        let edge = customer.journal.trimmed_until();
         let profile = customer.profile.items();
         let contacts = customer.contacts.all();
         let parts = [
-            (part::TRIMMED, customer.journal.trimmed_until().is_some()),
+            (part::TRIMMED, edge.is_some()),
             (part::ROWS, !rows.is_empty()),
             (part::PROFILE, profile.is_some()),
             (part::ACCOUNTS, !customer.accounts.is_empty()),
@@ -102,7 +134,10 @@ impl Writer<'_> {
         put_text(self.body, id.as_str());
         put_signed(self.body, customer.first_seen);
         self.body.push(bits(parts));
-        self.journal(&customer.journal);
+        self.entries(customer.journal.entries());
+        if let Some(edge) = edge {
+            put_signed(self.body, edge);
+        }
         if !rows.is_empty() {
             self.list(rows, Self::row);
         }
@@ -130,10 +165,12 @@ impl Writer<'_> {
     }
 
     fn number_of_word(&mut self, name: Name) -> u64 {
-        let number = self.words.known(name.index()).unwrap_or_else(|| {
+        let index = name.index();
+        let known = known(&self.words.given, index);
+        let number = known.unwrap_or_else(|| {
             self.definitions.push(WORD);
             put_text(self.definitions, self.names.text(name));
-            self.words.give(name.index())
+            give(&mut self.words.given, index, &mut self.words.count)
         });
         number.into()
     }
@@ -144,11 +181,10 @@ impl Writer<'_> {
     }
 
     fn shape(&mut self, id: ShapeId) -> u32 {
-        let index = id.0 as usize;
-        if let Some(number) = self.shapes.known(index) {
+        if let Some(number) = self.shapes.known(id) {
             return number;
         }
-        let shape = *self.names.shape(id);
+        let shape = self.names.shape(id);
         let kind = self.number_of_word(shape.kind);
         let others = [shape.category, shape.party, shape.channel, shape.means]
             .map(|word| word.map_or(0, |name| self.number_of_word(name) + 1));
@@ -158,21 +194,18 @@ impl Writer<'_> {
             put_number(self.definitions, other);
         }
         self.definitions.push(code(&PHASES, shape.phase));
-        self.shapes.give(index)
+        self.shapes.give(id)
     }
 
-    fn journal(&mut self, journal: &Journal) {
-        let (packed, _) = journal.parts();
-        put_count(self.body, packed.len());
-        self.body.reserve(size_of_val(packed));
-        for entry in packed {
-            let shape = ShapeId(self.shape(entry.shape()));
-            for part in entry.with_shape(shape).0 {
-                self.body.extend_from_slice(&part.to_le_bytes());
-            }
-        }
-        if let Some(edge) = journal.trimmed_until() {
-            put_signed(self.body, edge);
+    fn entries(&mut self, entries: Entries<'_>) {
+        put_count(self.body, entries.len());
+        let from = self.body.len();
+        self.body.resize(from + entries.len() * ENTRY_BYTES, 0);
+        for (at, entry) in entries.iter().enumerate() {
+            let shape = self.shape(entry.shape());
+            let bytes = entry_bytes(entry, shape);
+            let at = from + at * ENTRY_BYTES;
+            self.body[at..at + ENTRY_BYTES].copy_from_slice(&bytes);
         }
     }
 
@@ -305,6 +338,23 @@ impl Writer<'_> {
         }
         put_text(self.body, &trigger.data);
     }
+}
+
+/// What 48 bits cannot tell stands in a row.
+fn entry_bytes(entry: EntryRef<'_>, shape: u32) -> [u8; ENTRY_BYTES] {
+    let six = |number: i64| number.clamp(SIX_MIN, SIX_MAX).cast_unsigned();
+    let time = six(entry.time());
+    let amount = six(entry.amount().ten_thousandths());
+    let parts = [
+        entry.fingerprint(),
+        time << 16 >> 16 | amount << 48,
+        amount << 16 >> 32 | u64::from(shape) << 32,
+    ];
+    let mut bytes = [0; ENTRY_BYTES];
+    for (slot, part) in bytes.as_chunks_mut().0.iter_mut().zip(parts) {
+        *slot = part.to_le_bytes();
+    }
+    bytes
 }
 
 fn bits<const N: usize>(which: [(u8, bool); N]) -> u8 {

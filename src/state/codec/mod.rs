@@ -11,7 +11,8 @@
 //! | 2: a shape | word of the type; category, party, channel and means, each 0 or its word plus one; phase (a byte) |
 //! | 3: a customer | length of the rest; then what [`encode`] writes, in its order |
 //!
-//! A journal entry is 24 bytes as in memory (see `journal.rs`), with the stream's number of its shape.
+//! A journal entry is 24 bytes: fingerprint (8), time (6) and amount (6), both signed, and the count of shapes
+//! defined before its own (4). A time or amount that six bytes cannot tell stands in the entry's row.
 
 mod bytes;
 mod decode;
@@ -39,6 +40,11 @@ pub struct CodecError {
 const WORD: u8 = 1;
 const SHAPE: u8 = 2;
 const CUSTOMER: u8 = 3;
+
+/// Bytes of a journal entry, and what six of them can tell.
+const ENTRY_BYTES: usize = 24;
+const SIX_MAX: i64 = (1 << 47) - 1;
+const SIX_MIN: i64 = -(1 << 47);
 
 /// Bits that say which parts of a customer follow.
 mod part {
