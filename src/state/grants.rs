@@ -282,6 +282,7 @@ impl Account {
     pub(super) fn forget(&mut self, partition: u16) {
         let holding = self.holding_mut(partition);
         holding.claimed = false;
+        holding.lost = true;
         holding.total.granted = Money::ZERO;
         for day in holding.days.values_mut() {
             day.granted = Money::ZERO;

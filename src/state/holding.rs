@@ -36,6 +36,8 @@ pub(super) struct Account {
 pub(super) struct Holding {
     /// Whether its grant is known to be this engine's.
     pub(super) claimed: bool,
+    /// Whether another engine has taken the partition over.
+    pub(super) lost: bool,
     pub(super) total: Amounts,
     pub(super) days: BTreeMap<Date, Amounts>,
 }
@@ -91,6 +93,10 @@ impl Account {
 
     pub(super) fn holding_mut(&mut self, partition: u16) -> &mut Holding {
         self.holdings.entry(partition).or_default()
+    }
+
+    pub(super) fn is_lost(&self, partition: u16) -> bool {
+        self.holding(partition).is_some_and(|holding| holding.lost)
     }
 
     pub(super) fn is_claimed(&self, partition: u16) -> bool {

@@ -216,6 +216,10 @@ fn granted(account: &mut Account, partition: u16, draw: &Draw, limits: Limits) -
     if draw.cost == Money::ZERO {
         return Drawn::Paid;
     }
+    // Nothing that is decided here any more will be stored: no need to wait for it.
+    if account.is_lost(partition) {
+        return Drawn::Exhausted;
+    }
     let (total, day) = account.lacking(partition, draw.day, draw.cost);
     // What was granted under higher limits may be more than there is now.
     let holds = account.is_claimed(partition) && !limits.below(account.limits);

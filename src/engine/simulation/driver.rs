@@ -235,7 +235,7 @@ impl<'a> Run<'a> {
             registry: RuleRegistry::of(set, metrics.clone()),
             metrics,
             customers: Arc::default(),
-            ledger: Arc::default(),
+            ledger: Arc::new(Ledger::by_grant()),
             clock,
             batch_events_max: self.random.index(40) + 1,
             through_interval: Millis::try_from(self.random.within(20..400)).unwrap(),

@@ -109,7 +109,12 @@ impl World {
     /// Writes a key if its revision is the expected one; revisions are those of one stream.
     pub(super) fn put_budget(&mut self, key: &str, value: &Bytes, revision: u64) -> Option<u64> {
         let known = self.budgets.get(key).map_or(0, |(revision, _)| *revision);
-        if known != revision {
+        let is_expected = known == revision;
+        self.tell(|_| {
+            let value = String::from_utf8_lossy(value);
+            format!("budget {key} behind {revision} of {known}: {value}")
+        });
+        if !is_expected {
             return None;
         }
         let newest = self.budgets.values().map(|(revision, _)| *revision).max();
