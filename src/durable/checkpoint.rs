@@ -292,9 +292,21 @@ mod tests {
         }
     }
 
+    /// Of everything that there can be, one.
+    fn rest() -> Rest {
+        serde_json::from_str(
+            r#"{"position":1000,"clock":17,"sweeps":[{"key":{"broadcast":12},"occasion":{"id":"1","source":"s",
+            "type":"broadcast.goal","time":3,"sequence":12,"data":"{\"team\":\"home\"}"},"at":17}],"broadcasts":[7,9],
+            "spending":[{"rule":"r","account":"M1","total":50000,"days":[["2026-11-22",50000]]}],
+            "quarantines":[{"rule":"r","digest":"00000000000000ff","until":99,"times":2}]}"#,
+        )
+        .unwrap()
+    }
+
     /// A whole file of a few customers, in two blocks.
     fn file() -> Vec<u8> {
         let mut partition = partition();
+        partition.restore(&rest());
         for number in 0..5 {
             let id = CustomerId::new(&format!("C{number}")).unwrap();
             partition.adopt(id, Customer::new(number));
@@ -319,6 +331,26 @@ mod tests {
         assert_eq!(restored.begin_cut(), checkpoint.cut().rest);
         restored.write_cut(usize::MAX);
         assert_eq!(restored.end_cut(), 5);
+    }
+
+    /// A file that was written once must be understood for ever. What is written today is the same: a change gets
+    /// a version, and a file of its own beside this one.
+    #[test]
+    fn a_file_of_version_1_is_understood() {
+        let golden = include_str!("../../tests/it/golden/state/checkpoint-v1.hex");
+        let digits: Vec<u8> = golden.bytes().filter(u8::is_ascii_hexdigit).collect();
+        let byte =
+            |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
+        let golden: Vec<u8> = digits.chunks(2).map(byte).collect();
+        let checkpoint = Checkpoint::check(golden.clone()).unwrap();
+        assert_eq!(
+            (checkpoint.cut(), checkpoint.customers()),
+            (&cut(rest()), 5)
+        );
+        let mut restored = partition();
+        checkpoint.restore(&mut restored).unwrap();
+        assert_eq!(restored.begin_cut(), rest());
+        assert_eq!(golden, file());
     }
 
     /// Whichever bit of whichever byte is flipped, it is not taken for a checkpoint.
