@@ -4,7 +4,7 @@ use super::streams::ACTIONS;
 use super::waiting::Waiting;
 
 /// How often a take-over is tried when others write in between.
-pub(super) const TAKE_OVER_ATTEMPTS_MAX: u32 = 20;
+pub(super) const TAKE_OVER_ATTEMPTS_MAX: u32 = 200;
 
 /// Whether the chain gets its writes through.
 #[derive(Clone, Debug, PartialEq, Eq)]
