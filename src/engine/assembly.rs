@@ -57,6 +57,7 @@ pub(super) async fn assemble<B: Broker>(
 ) -> Result<Tasks, EngineError> {
     let quarantine = Arc::new(Quarantine::default());
     let taken = take_over(broker, &parts, &quarantine).await?;
+    grants::forget_former(broker).await;
     let owned = i64::try_from(taken.len()).unwrap_or(i64::MAX);
     parts.metrics.partitions_owned.set(owned);
     spend(&parts.ledger, &taken, &parts.zone);
@@ -156,7 +157,7 @@ async fn take_over<B: Broker>(
             let restored = match &parts.checkpoints {
                 Some(checkpoints) => {
                     let partitions = parts.decoder.partitions;
-                    let restoring = checkpoints.restore(broker, partition, partitions, new.clone());
+                    let restoring = checkpoints.restore(broker, &chain, partitions, new.clone());
                     restoring.await?
                 }
                 None => None,

@@ -4,7 +4,7 @@ use super::EngineError;
 use super::broker::Broker;
 use crate::clock::{Millis, monotonic_now};
 use crate::durable::{Checkpoint, CheckpointError, CheckpointStore, Cut, UnusableError, load};
-use crate::nats::{EventsState, LogStore as _};
+use crate::nats::{Chain, ChainError, EventsState, LogStore as _};
 use crate::partition::Partition;
 use std::io;
 use std::sync::Arc;
@@ -14,6 +14,8 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 /// How often the broker is asked for its streams' state, while it does not answer.
 const ASK_INTERVAL: Duration = Duration::from_millis(100);
+/// What a later owner is called of whom only a checkpoint is known.
+const LATER_OWNER: &str = "a later owner, whose checkpoint is in the same data folder";
 /// Checkpoints that are read into memory at the same time.
 const LOADS_MAX: usize = 2;
 
@@ -86,10 +88,11 @@ impl Checkpoints {
     pub(super) async fn restore<B: Broker>(
         &self,
         broker: &B,
-        partition: u16,
+        chain: &Chain<B::Log>,
         partitions: u16,
         new: impl Fn() -> Partition + Clone + Send + 'static,
     ) -> Result<Option<(Partition, Cut)>, EngineError> {
+        let partition = chain.partition();
         let numbers = self.run(move |store| store.numbers(partition)).await?;
         let numbers = numbers.map_err(|source| EngineError::Checkpoints { partition, source })?;
         let had_any = !numbers.is_empty();
@@ -105,6 +108,12 @@ impl Checkpoints {
             if let Some(misfit) = misfit(broker, events, &cut, partition, partitions).await {
                 self.set_aside(partition, number, &misfit).await?;
                 continue;
+            }
+            if cut.log > chain.tail() {
+                // Whoever owns the partition by now has taken it on a disk that both use. What it knows must not be
+                // mixed with what this engine believes the log to be.
+                let by = LATER_OWNER.to_owned();
+                return Err(ChainError::Fenced { partition, by }.into());
             }
             let new = new.clone();
             match self.run(move |_| decode(&checkpoint, new())).await? {

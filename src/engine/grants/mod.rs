@@ -7,6 +7,7 @@
 //! used goes back ([`upkeep`]): after a while, when somebody else waits for it, when limits are lowered
 //! and when the engine stops. A broadcast asks once for all its customers ([`weigh`]).
 
+mod former;
 mod teller;
 mod upkeep;
 mod weigh;
@@ -15,6 +16,7 @@ use super::allotments::{Allotments, Gathering};
 use super::broker::Broker;
 use crate::clock::Millis;
 use crate::state::{AccountKey, Claim, ClaimKind, Limits, Want};
+pub(super) use former::forget_former;
 use futures_util::StreamExt as _;
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
