@@ -1,15 +1,12 @@
 //! The key-value bucket of what engines have been granted of shared budgets: `SCENE_BUDGETS`.
 
-use std::time::Duration;
-
 use async_nats::HeaderMap;
-use async_nats::jetstream::ErrorCode;
-use async_nats::jetstream::stream::RawMessageErrorKind;
 use bytes::Bytes;
 use futures_util::TryStreamExt as _;
 
 use super::chain_wire::{self, Outcome};
 use super::connect::Connection;
+use super::log_tail::raw_message;
 use super::stream_state::InfoError;
 
 /// The stream below the bucket.
@@ -17,8 +14,6 @@ pub const BUDGETS: &str = "KV_SCENE_BUDGETS";
 /// The subjects of its keys.
 pub(super) const SUBJECTS: &str = "$KV.SCENE_BUDGETS.>";
 const PREFIX: &str = "$KV.SCENE_BUDGETS.";
-
-const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The revision and the value of a key; none if it is not there. One attempt.
 ///
@@ -30,34 +25,10 @@ pub async fn read_budget(
     if !connection.is_connected() {
         return Err(InfoError::Other("not connected".to_owned()));
     }
-    let broken = connection.broken();
-    let other = |error: &dyn std::fmt::Display| InfoError::Other(error.to_string());
-    let read = async {
-        let jetstream = connection.jetstream();
-        let stream = jetstream.get_stream_no_info(BUDGETS).await;
-        let stream = stream.map_err(|error| other(&error))?;
-        let subject = format!("{PREFIX}{key}");
-        let request = stream.raw_message_builder().last_by_subject(subject);
-        match request.send().await {
-            // Somebody deleted the key: what is left of it is a revision without a value.
-            Ok(message) => Ok(Some((message.sequence, message.payload))),
-            Err(error) => match error.kind() {
-                RawMessageErrorKind::NoMessageFound => Ok(None),
-                RawMessageErrorKind::JetStream(cause)
-                    if cause.error_code() == ErrorCode::STREAM_NOT_FOUND =>
-                {
-                    Err(InfoError::Missing)
-                }
-                _ => Err(other(&error)),
-            },
-        }
-    };
-    tokio::select! {
-        read = tokio::time::timeout(READ_TIMEOUT, read) => {
-            read.unwrap_or_else(|_| Err(InfoError::Other("time-out".to_owned())))
-        }
-        () = broken => Err(InfoError::Other("connection broke".to_owned())),
-    }
+    let subject = format!("{PREFIX}{key}");
+    let message = raw_message(connection, BUDGETS, &subject, None).await?;
+    // Somebody deleted the key: what is left of it is a revision without a value.
+    Ok(message.map(|message| (message.sequence, message.payload)))
 }
 
 /// Writes a key if its revision is still this one (0: it is not there yet), and returns the new one;

@@ -15,30 +15,37 @@ use super::streams::ACTIONS;
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The partition's last message, or the first from a sequence on; none if there is none. One attempt.
-///
-/// It asks the stream's leader: a direct get may be answered by a replica that is behind.
 pub(super) async fn read(
     connection: &Connection,
     partition: u16,
     from: Option<u64>,
 ) -> Result<Option<LogMessage>, InfoError> {
+    let message = raw_message(connection, ACTIONS, &subject_filter(partition), from).await?;
+    Ok(message.map(log_message))
+}
+
+/// The last message of a stream with a subject, or the first from a sequence on; none if there is none. One
+/// attempt.
+///
+/// It asks the stream's leader: a direct get may be answered by a replica that is behind.
+pub(super) async fn raw_message(
+    connection: &Connection,
+    stream: &str,
+    subject: &str,
+    from: Option<u64>,
+) -> Result<Option<StreamMessage>, InfoError> {
     let broken = connection.broken();
     let other = |error: &dyn std::fmt::Display| InfoError::Other(error.to_string());
     let jetstream = connection.jetstream();
     let read = async {
-        let stream = jetstream
-            .get_stream_no_info(ACTIONS)
-            .await
-            .map_err(|error| other(&error))?;
-        let request = stream.raw_message_builder();
+        let stream = jetstream.get_stream_no_info(stream).await;
+        let request = stream.map_err(|error| other(&error))?.raw_message_builder();
         let request = match from {
-            None => request.last_by_subject(subject_filter(partition)),
-            Some(from) => request
-                .sequence(from)
-                .next_by_subject(subject_filter(partition)),
+            None => request.last_by_subject(subject),
+            Some(from) => request.sequence(from).next_by_subject(subject),
         };
         match request.send().await {
-            Ok(message) => Ok(Some(log_message(message))),
+            Ok(message) => Ok(Some(message)),
             Err(error) => match error.kind() {
                 RawMessageErrorKind::NoMessageFound => Ok(None),
                 RawMessageErrorKind::JetStream(cause)
