@@ -2,14 +2,15 @@
 
 use super::super::broker::Broker;
 use crate::durable::grants::{decode, encode};
-use crate::nats::LogStore as _;
+use crate::nats::{InfoError, LogStore as _};
 use bytes::Bytes;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 const RETRY_DELAY: Duration = Duration::from_millis(100);
 
-/// Forgets grants whose epoch the log has not come to yet: they would look like those of a later owner, and
-/// nobody could draw on the budget any more. What was spent before is gone with the log that told it.
+/// Forgets grants whose epoch is not in the log: they would look like those of a later owner, and nobody could draw
+/// on the budget any more. What was spent before is gone with the log that told it.
 pub(in super::super) async fn forget_former<B: Broker>(broker: &B) {
     while !forget(broker).await {
         tokio::time::sleep(RETRY_DELAY).await;
@@ -22,25 +23,35 @@ async fn forget<B: Broker>(broker: &B) -> bool {
     let Ok(keys) = broker.budget_keys().await else {
         return false;
     };
+    // Of each partition and epoch, whether the log has it.
+    let mut known = BTreeMap::new();
     for key in keys {
         let Ok(found) = broker.budget(&key).await else {
             return false;
         };
-        let Some((revision, value)) = found else {
-            continue;
-        };
         // What cannot be read is told by whoever draws on it.
-        let Ok((account, mut entry)) = decode(&value) else {
+        let Some((revision, Ok((account, mut entry)))) =
+            found.map(|(revision, value)| (revision, decode(&value)))
+        else {
             continue;
-        };
-        // Asked for afterwards: whoever took a partition over before has written to the log before.
-        let Ok(extent) = broker.log().extent().await else {
-            return false;
         };
         let before = entry.partitions.len();
-        entry
-            .partitions
-            .retain(|_, record| record.epoch <= extent.last);
+        let owners = entry.partitions.iter();
+        let owners: Vec<(u16, u64)> = owners.map(|(p, record)| (*p, record.epoch)).collect();
+        for owner in owners {
+            // Asked for afterwards: whoever took a partition over before has written to the log before.
+            let is_known = match known.get(&owner) {
+                Some(is_known) => *is_known,
+                None => match is_in_log(broker, owner).await {
+                    Ok(is_known) => is_known,
+                    Err(_) => return false,
+                },
+            };
+            known.insert(owner, is_known);
+            if !is_known {
+                entry.partitions.remove(&owner.0);
+            }
+        }
         if entry.partitions.len() == before {
             continue;
         }
@@ -56,4 +67,16 @@ async fn forget<B: Broker>(broker: &B) -> bool {
         }
     }
     true
+}
+
+/// Whether the log has a partition's message with this sequence, or had it before it outlived its retention.
+async fn is_in_log<B: Broker>(
+    broker: &B,
+    (partition, epoch): (u16, u64),
+) -> Result<bool, InfoError> {
+    if epoch < broker.log().extent().await?.first {
+        return Ok(true);
+    }
+    let found = broker.log().read(partition, Some(epoch)).await?;
+    Ok(found.is_some_and(|message| message.sequence == epoch))
 }
