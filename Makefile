@@ -78,4 +78,4 @@ format: ## Format the code
 	@cargo fmt
 
 bench: ## Measure against the anchors; prints ratios, asserts no time
-	@cargo bench --locked --bench step --bench memory --bench echo
+	@cargo bench --locked --bench step --bench memory --bench restart --bench echo
