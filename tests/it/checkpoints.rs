@@ -1,7 +1,6 @@
 //! Checkpoints: an engine goes on from the newest sound one, and from the streams where there is none.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use onscene::nats::EventPublisher;
 
@@ -44,7 +43,7 @@ async fn forget_events(nats: &Nats) {
 }
 
 fn state(data: &Path, arguments: &[&str]) -> (bool, String) {
-    let output = Command::new(env!("CARGO_BIN_EXE_onscene"))
+    let output = kit::onscene()
         .args(["state", "--data"])
         .arg(data)
         .args(arguments)

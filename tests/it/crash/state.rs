@@ -5,14 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::Command;
 
 use serde_json::Value;
 
 use super::checker::{Decision, decisions, settled};
 use super::load::CUSTOMERS;
 use super::world::World;
-use crate::kit::Engine;
+use crate::kit::{self, Engine};
 
 /// Where the uninterrupted run has its data.
 const REFERENCE_SEAT: usize = 9;
@@ -22,7 +21,7 @@ const REFERENCE_SEAT: usize = 9;
 /// The one place to change when there is another way to export state.
 fn export(data: &Path) -> Vec<String> {
     let run = |command: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_onscene"))
+        let output = kit::onscene()
             .args(["state", command, "--data"])
             .arg(data)
             .output()

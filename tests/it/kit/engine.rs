@@ -46,13 +46,7 @@ impl Engine {
         let folder = Folder::new();
         let log = folder.path().join("log");
         let own = folder.path().join("data");
-        let mut command = Command::new(env!("CARGO_BIN_EXE_onscene"));
-        // What is meant for the tests, such as ONSCENE_KILLS, or set by whoever runs them, is not for the engine.
-        let settings = std::env::vars_os().map(|(name, _)| name);
-        for name in settings.filter(|name| name.to_string_lossy().starts_with("ONSCENE_")) {
-            command.env_remove(name);
-        }
-        let child = command
+        let child = onscene()
             .args(["run", "--nats", nats, "--http", "127.0.0.1:0", "--rules"])
             .arg(rules)
             .arg("--data")
@@ -172,6 +166,17 @@ impl Drop for Engine {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The binary, without settings of the environment: what is meant for the tests, such as ONSCENE_KILLS, or set by
+/// whoever runs them, is not for it.
+pub(crate) fn onscene() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_onscene"));
+    let settings = std::env::vars_os().map(|(name, _)| name);
+    for name in settings.filter(|name| name.to_string_lossy().starts_with("ONSCENE_")) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// Waits until something holds.

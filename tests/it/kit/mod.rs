@@ -13,7 +13,7 @@ mod scene;
 pub(crate) use cluster::Cluster;
 pub(crate) use desk::Desk;
 pub(crate) use disk::SmallDisk;
-pub(crate) use engine::{Engine, eventually};
+pub(crate) use engine::{Engine, eventually, onscene};
 pub(crate) use folder::Folder;
 pub(crate) use nats::{Nats, nats_binary};
 pub(crate) use random::Random;
