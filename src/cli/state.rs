@@ -4,6 +4,7 @@ use super::check::Format;
 use super::settings::Settings;
 use crate::clock::format_rfc3339;
 use crate::config::Config;
+use crate::durable::checkpoint::read_cut;
 use crate::durable::{
     Checkpoint, CheckpointFolder, CheckpointStore as _, Cut, UnusableError, load,
 };
@@ -138,17 +139,7 @@ fn show(
     let Some(id) = CustomerId::new(customer) else {
         bail!("a customer's id has 1 to {CUSTOMER_ID_BYTES_MAX} bytes");
     };
-    // How many partitions there are, any checkpoint says.
-    let mut of = None;
-    for partition in partitions {
-        if let Some(number) = folder.numbers(*partition)?.first()
-            && let Ok(checkpoint) = load(folder, *partition, *number)
-        {
-            of = Some(checkpoint.cut().partitions);
-            break;
-        }
-    }
-    let Some(of) = of else {
+    let Some(of) = partitions_of(folder, partitions)? else {
         bail!("no checkpoint in {} is sound", folder.path().display());
     };
     let partition = partition_of(&id.token(), of);
@@ -167,6 +158,18 @@ fn show(
     serde_json::to_writer_pretty(&mut *out, &json)?;
     writeln!(out)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Of how many partitions they are, as the first checkpoint says whose head is sound.
+fn partitions_of(folder: &CheckpointFolder, partitions: &[u16]) -> anyhow::Result<Option<u16>> {
+    for partition in partitions {
+        for number in folder.numbers(*partition)? {
+            if let Ok(cut) = read_cut(&folder.read(*partition, number)?) {
+                return Ok(Some(cut.partitions));
+            }
+        }
+    }
+    Ok(None)
 }
 
 fn as_of(cut: &Cut) -> String {
@@ -191,7 +194,7 @@ fn verify(
             let file = folder.file(*partition, number);
             let checked = load(folder, *partition, number).and_then(|checkpoint| {
                 let restored = restore(config, &checkpoint)?;
-                Ok((checkpoint.customers(), checkpoint.len(), restored.cut))
+                Ok((checkpoint.customers(), checkpoint.size(), restored.cut))
             });
             unsound += i32::from(checked.is_err());
             match (format, checked) {

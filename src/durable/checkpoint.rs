@@ -170,16 +170,10 @@ impl Checkpoint {
         self.customers
     }
 
-    /// How many bytes it has.
+    /// How many bytes the file has.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.bytes.len()
-    }
-
-    /// Whether it has none, which never holds: there is always a head.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
     }
 
     /// Puts its customers and all else into a partition that knows nothing yet.

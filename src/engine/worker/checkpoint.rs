@@ -160,7 +160,7 @@ impl<B: Broker> Worker<B> {
                 tracing::error!(
                     partition,
                     %error,
-                    "a checkpoint could not be written: the one before stays, and a restart takes longer; the next is tried as planned"
+                    "a checkpoint could not be written: see that there is room in the data folder and that the engine may write there; the one before stays, a restart takes longer, and the next is tried as planned"
                 );
             }
         }
