@@ -23,6 +23,9 @@ use onscene::durable::{CheckpointFolder, CheckpointStore as _, Cut, checkpoint};
 use onscene::nats::{Connection, LocalServer, LocalServerOptions, StreamSettings, ensure_streams};
 use onscene::partition::Partition;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 #[global_allocator]
@@ -107,16 +110,23 @@ async fn run(folder: &Path, life: Life, plan: Plan) -> anyhow::Result<String> {
     let restarts = restarts(folder, &server, &connection, &mut load, plan).await?;
     server.stop().await?;
 
-    let each = |bytes: f64| grouped(bytes / f64::from(life.customers), 0);
+    Ok(report(life, plan, bytes, under_load, &restarts))
+}
+
+fn report(
+    life: Life,
+    plan: Plan,
+    bytes: f64,
+    [loaded, took, pause, work, stopped, resident]: [f64; 6],
+    restarts: &Restarts,
+) -> String {
     let megabytes = |bytes: f64| {
         format!(
             "{} MB, {} bytes a customer",
             grouped(bytes / 1e6, 0),
-            each(bytes)
+            grouped(bytes / f64::from(life.customers), 0)
         )
     };
-    let [loaded, took, pause, stopped, resident] = under_load;
-    let [ready, deciding] = restarts;
     let rows = [
         ("checkpoints of all partitions", megabytes(bytes)),
         (
@@ -128,7 +138,19 @@ async fn run(folder: &Path, life: Life, plan: Plan) -> anyhow::Result<String> {
         ),
         (
             "longest pause for a checkpoint",
-            format!("{} ms", grouped(pause * 1e3, 2)),
+            format!(
+                "{} ms; {} ms of it on the processor",
+                grouped(pause * 1e3, 2),
+                grouped(work * 1e3, 2)
+            ),
+        ),
+        (
+            "longest that another thread took for half a millisecond of work, without checkpoints",
+            format!(
+                "{} ms; the pause is {} times that",
+                grouped(restarts.anchor * 1e3, 2),
+                grouped(pause / restarts.anchor, 2)
+            ),
         ),
         (
             "stop, with last checkpoints",
@@ -143,16 +165,13 @@ async fn run(folder: &Path, life: Life, plan: Plan) -> anyhow::Result<String> {
             "restart, with those events since",
             format!(
                 "{} s until ready, {} s until a new decision is stored",
-                ready.show(1),
-                deciding.show(1)
+                restarts.ready.show(1),
+                restarts.deciding.show(1)
             ),
         ),
     ];
-    let rows: Vec<Vec<String>> = rows
-        .into_iter()
-        .map(|(what, value)| vec![what.to_owned(), value])
-        .collect();
-    Ok(format!(
+    let rows = rows.map(|(what, value)| vec![what.to_owned(), value]);
+    format!(
         "{} customers, {} entries each, {PARTITIONS} partitions; {} events/s for {} s, then {} events and a kill\n\n{}",
         grouped(life.customers.into(), 0),
         life.entries,
@@ -160,16 +179,17 @@ async fn run(folder: &Path, life: Life, plan: Plan) -> anyhow::Result<String> {
         2 * plan.seconds,
         grouped((plan.rate * plan.since) as f64, 0),
         table(&["what", "measured"], &rows)
-    ))
+    )
 }
 
-/// Seconds until loaded, seconds a checkpoint took, the longest pause, seconds to stop, and resident bytes.
+/// Seconds until loaded, seconds a checkpoint took, the longest pause and what of it was work, seconds to stop, and
+/// resident bytes.
 async fn under_load(
     folder: &Path,
     server: &LocalServer,
     load: &mut Load,
     plan: Plan,
-) -> anyhow::Result<[f64; 5]> {
+) -> anyhow::Result<[f64; 6]> {
     // Loaded and nothing to read: what a restart takes at the least.
     let mut engine = Engine::start(folder, &server.url(), plan.seconds)?;
     let loaded = engine.ready().await?;
@@ -183,20 +203,37 @@ async fn under_load(
     );
     let took = engine.metric("onscene_checkpoint_seconds_sum")? / taken;
     let pause = engine.metric("onscene_checkpoint_longest_pause_seconds")?;
+    let work = engine.metric("onscene_checkpoint_longest_work_seconds")?;
     let started = monotonic_now();
     engine.stop().await?;
     let stopped = started.elapsed().as_secs_f64();
-    Ok([loaded.as_secs_f64(), took, pause, stopped, resident])
+    Ok([loaded.as_secs_f64(), took, pause, work, stopped, resident])
 }
 
-/// Seconds until ready, and until a new decision is stored, after a kill so many events after a checkpoint.
+/// In seconds.
+struct Restarts {
+    /// The longest that half a millisecond of work took under load, on a thread that has nothing to do with it.
+    anchor: f64,
+    /// Until the engine is ready.
+    ready: Spread,
+    /// Until a new decision is stored.
+    deciding: Spread,
+}
+
+/// Takes the time of restarts after a kill so many events after a checkpoint.
 async fn restarts(
     folder: &Path,
     server: &LocalServer,
     connection: &Connection,
     load: &mut Load,
     plan: Plan,
-) -> anyhow::Result<[Spread; 2]> {
+) -> anyhow::Result<Restarts> {
+    let mut engine = Engine::start(folder, &server.url(), NEVER)?;
+    engine.ready().await?;
+    let works = Works::begin();
+    load.steady(plan.rate, 2 * plan.seconds).await?;
+    let anchor = works.end()?.as_secs_f64();
+    engine.stop().await?;
     let mut engine = Engine::start(folder, &server.url(), NEVER)?;
     engine.ready().await?;
     load.burst(plan.rate * plan.since).await?;
@@ -211,7 +248,44 @@ async fn restarts(
         deciding.push(started.elapsed().as_secs_f64());
     }
     engine.kill().await?;
-    Ok([Spread::of(ready), Spread::of(deciding)])
+    Ok(Restarts {
+        anchor,
+        ready: Spread::of(ready),
+        deciding: Spread::of(deciding),
+    })
+}
+
+/// A thread that works for half a millisecond and rests for one, as a checkpoint does: what it takes at the longest is the
+/// machine's doing.
+struct Works {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Duration>,
+}
+
+impl Works {
+    fn begin() -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let thread = std::thread::spawn(move || {
+            let mut longest = Duration::ZERO;
+            while !stopped.load(Ordering::Relaxed) {
+                let began = monotonic_now();
+                while began.elapsed() < Duration::from_micros(500) {
+                    std::hint::spin_loop();
+                }
+                longest = longest.max(began.elapsed());
+                std::thread::park_timeout(Duration::from_millis(1));
+            }
+            longest
+        });
+        Self { stop, thread }
+    }
+
+    fn end(self) -> anyhow::Result<Duration> {
+        self.stop.store(true, Ordering::Relaxed);
+        let longest = self.thread.join();
+        longest.map_err(|_| anyhow::anyhow!("the working thread has panicked"))
+    }
 }
 
 /// Lets the customers live, writes their checkpoints, and tells how many bytes these have.

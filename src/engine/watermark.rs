@@ -9,6 +9,7 @@ use super::assembly::Tasks;
 use super::broker::Broker;
 use super::listeners::Listeners;
 use crate::clock::{Clock, Millis};
+use crate::nats::EventsState;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
@@ -20,6 +21,11 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(10);
 const CLOCK_AHEAD_MAX: Millis = 1_000;
 /// How often the broker is asked when its clock is behind ours, so that something due is not due for it yet.
 const ASK_INTERVAL: Duration = Duration::from_millis(10);
+
+/// How long an answer is waited for at first; a question that a broker took to its grave is asked again then. Twice as
+/// long after each that was in vain, so that a slow broker is heard too.
+const PATIENCE_MIN: Duration = Duration::from_millis(250);
+const PATIENCE_MAX: Duration = Duration::from_secs(5);
 
 /// Everything stored up to `at`, by the broker's clock, has a sequence up to `sequence`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,6 +91,7 @@ async fn run<B: Broker>(
 ) {
     let mut look = tokio::time::interval(LOOK_INTERVAL);
     look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut patience = PATIENCE_MIN;
     loop {
         tokio::select! {
             biased;
@@ -94,7 +101,7 @@ async fn run<B: Broker>(
         if dues.earliest() > clock.now().saturating_add(CLOCK_AHEAD_MAX) {
             continue;
         }
-        let Some(first) = broker.events_state().await else {
+        let Some(first) = ask(&broker, &mut patience).await else {
             // The broker is away; whatever is due waits until it is back.
             continue;
         };
@@ -102,11 +109,20 @@ async fn run<B: Broker>(
             tokio::time::sleep(ASK_INTERVAL).await;
             continue;
         }
-        if let Some(second) = broker.events_state().await {
+        if let Some(second) = ask(&broker, &mut patience).await {
             marks.tell(Watermark {
                 at: first.clock,
                 sequence: second.last_sequence,
             });
         }
     }
+}
+
+async fn ask<B: Broker>(broker: &B, patience: &mut Duration) -> Option<EventsState> {
+    let answer = tokio::time::timeout(*patience, broker.events_state()).await;
+    *patience = match answer {
+        Ok(Some(_)) => PATIENCE_MIN,
+        _ => (*patience * 2).min(PATIENCE_MAX),
+    };
+    answer.ok().flatten()
 }

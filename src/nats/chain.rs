@@ -10,6 +10,7 @@
 //! refused, or the latecomer and ours is refused, which makes us read the tail again and find it. The same holds
 //! for a batch, whose expectation the server checks when its last message comes, all or nothing.
 
+use crate::clock::runtime_now;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -160,7 +161,7 @@ impl<S: LogStore> Chain<S> {
             }
             let rest = &writes[stored.len()..];
             let count = if batches { self.batch_length(rest) } else { 1 };
-            let started = pace_clock();
+            let started = runtime_now();
             self.doubt = true;
             let outcome = self.store.append(self.behind(), &rest[..count]).await;
             match outcome {
@@ -381,13 +382,4 @@ impl<S: LogStore> Chain<S> {
             }
         }
     }
-}
-
-/// The runtime's clock: the monotonic one, or a simulation's.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a simulated broker answers in simulated time, which only the runtime knows"
-)]
-fn pace_clock() -> tokio::time::Instant {
-    tokio::time::Instant::now()
 }

@@ -72,6 +72,7 @@ pub struct Metrics {
     checkpoint_seconds: Histogram,
     /// The longest time that events of a partition waited for a checkpoint since the start, in seconds.
     checkpoint_longest_pause: Gauge,
+    checkpoint_longest_work: Gauge,
     /// Rules in the live generation.
     pub rules: IntGauge,
     /// Reloads of the rule set by result: `swapped` or `refused`.
@@ -95,6 +96,26 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+/// The longest that events waited for a checkpoint.
+#[derive(Clone, Copy, Debug)]
+pub struct Pauses {
+    /// By the monotonic clock.
+    pub longest: Duration,
+    /// By how long its work ran on a processor.
+    pub longest_work: Duration,
+}
+
+impl Pauses {
+    /// The longer of each.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            longest: self.longest.max(other.longest),
+            longest_work: self.longest_work.max(other.longest_work),
+        }
     }
 }
 
@@ -203,6 +224,10 @@ impl Metrics {
                 "checkpoint_longest_pause_seconds",
                 "The longest time that a partition's events waited for a slice of a checkpoint since the start.",
             ),
+            checkpoint_longest_work: c.number(
+                "checkpoint_longest_work_seconds",
+                "The longest time that a slice of a checkpoint ran on a processor since the start: the pause without what the machine gave to others meanwhile.",
+            ),
             rules: c.gauge("rules", "Rules in the live generation."),
             reloads: c.counters(
                 "rule_reloads_total",
@@ -261,7 +286,7 @@ impl Metrics {
         bytes: u64,
         at: Millis,
         took: Duration,
-        longest_pause: Duration,
+        pauses: Pauses,
     ) {
         let partition = partition.to_string();
         let labels = [&*partition];
@@ -274,9 +299,12 @@ impl Metrics {
             .with_label_values(&labels)
             .set(seconds);
         self.checkpoint_seconds.observe(took.as_secs_f64());
-        let longest = self.checkpoint_longest_pause.get();
-        self.checkpoint_longest_pause
-            .set(longest.max(longest_pause.as_secs_f64()));
+        for (gauge, longest) in [
+            (&self.checkpoint_longest_pause, pauses.longest),
+            (&self.checkpoint_longest_work, pauses.longest_work),
+        ] {
+            gauge.set(gauge.get().max(longest.as_secs_f64()));
+        }
     }
 
     /// Counts a checkpoint that could not be written.

@@ -5,9 +5,10 @@ use super::super::broker::{Broker, Events as _};
 use super::super::checkpoint_writer::{Part, Written, start};
 use super::super::checkpoints::Checkpoints;
 use super::{EngineError, Worker};
-use crate::clock::monotonic_now;
+use crate::clock::{monotonic_now, runtime_now, thread_cpu};
 use crate::durable::Cut;
 use crate::durable::checkpoint::BLOCK_BYTES;
+use crate::telemetry::Pauses;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,7 +16,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 
 /// How long customers are written before events get their turn.
-const SLICE_MAX: Duration = Duration::from_millis(1);
+const SLICE_MAX: Duration = Duration::from_micros(500);
+/// How long nothing is written then, unless events come meanwhile: a thread that never rests is the one that
+/// the system interrupts, and in the middle of a slice that is a pause.
+const REST: Duration = Duration::from_millis(1);
 /// Customers written between two looks at the clock.
 const CUSTOMERS_MAX: usize = 64;
 /// A step may hand over the last customers and the end.
@@ -29,8 +33,29 @@ pub(super) struct Saving {
     through: u64,
     log: u64,
     started: Instant,
-    longest_pause: Duration,
+    rests_until: tokio::time::Instant,
+    pauses: Pauses,
     _turn: OwnedSemaphorePermit,
+}
+
+/// Something that events wait for, from its beginning.
+struct Pause(Instant, Duration);
+
+impl Pause {
+    fn begin() -> Self {
+        Self(monotonic_now(), thread_cpu())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn end(&self) -> Pauses {
+        Pauses {
+            longest: self.elapsed(),
+            longest_work: thread_cpu().saturating_sub(self.1),
+        }
+    }
 }
 
 /// Waits until it is a partition's turn to take a checkpoint. Cancel safe.
@@ -51,7 +76,10 @@ pub(super) async fn ready(saving: &mut Option<Saving>) {
     };
     match &saving.parts {
         // If the writer has failed, it takes no more, and that is to be seen to.
-        Some(parts) => drop(parts.reserve_many(ROOM_PARTS_MIN).await),
+        Some(parts) => {
+            tokio::time::sleep_until(saving.rests_until).await;
+            drop(parts.reserve_many(ROOM_PARTS_MIN).await);
+        }
         None => {
             while !saving.writing.is_finished() {
                 tokio::time::sleep(Duration::from_millis(1)).await;
@@ -73,7 +101,7 @@ impl<B: Broker> Worker<B> {
         let Some(checkpoints) = &self.shared.checkpoints else {
             return;
         };
-        let started = monotonic_now();
+        let pause = Pause::begin();
         let cut = Cut {
             partition: self.chain.partition(),
             partitions: self.shared.decoder.partitions,
@@ -91,8 +119,9 @@ impl<B: Broker> Worker<B> {
             writing,
             through,
             log,
-            started,
-            longest_pause: started.elapsed(),
+            started: pause.0,
+            rests_until: runtime_now(),
+            pauses: pause.end(),
             _turn: turn,
         });
     }
@@ -114,9 +143,9 @@ impl<B: Broker> Worker<B> {
         if parts.capacity() < ROOM_PARTS_MIN {
             return Ok(());
         }
-        let since = monotonic_now();
+        let pause = Pause::begin();
         let mut is_last = false;
-        while !is_last && since.elapsed() < SLICE_MAX {
+        while !is_last && pause.elapsed() < SLICE_MAX {
             is_last = self.partition.write_cut(CUSTOMERS_MAX);
         }
         let bytes_min = if is_last { 1 } else { BLOCK_BYTES };
@@ -128,7 +157,8 @@ impl<B: Broker> Worker<B> {
             let _ = parts.try_send(Part::End(self.partition.end_cut()));
             saving.parts = None;
         }
-        saving.longest_pause = saving.longest_pause.max(since.elapsed());
+        saving.pauses = saving.pauses.or(pause.end());
+        saving.rests_until = runtime_now() + REST;
         Ok(())
     }
 
@@ -144,7 +174,7 @@ impl<B: Broker> Worker<B> {
             Ok(written) => {
                 self.saved = Some((saving.through, saving.log));
                 let now = self.shared.clock.now();
-                metrics.checkpointed(partition, written.bytes, now, took, saving.longest_pause);
+                metrics.checkpointed(partition, written.bytes, now, took, saving.pauses);
                 tracing::debug!(
                     partition,
                     number = written.number,
