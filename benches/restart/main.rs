@@ -107,10 +107,11 @@ async fn run(folder: &Path, life: Life, plan: Plan) -> anyhow::Result<String> {
     ensure_streams(&connection, &StreamSettings::default()).await?;
     let mut load = Load::new(&connection, life.customers);
     let under_load = under_load(folder, &server, &mut load, plan).await?;
+    let anchor = anchor(folder, &server, &mut load, plan).await?;
     let restarts = restarts(folder, &server, &connection, &mut load, plan).await?;
     server.stop().await?;
 
-    Ok(report(life, plan, bytes, under_load, &restarts))
+    Ok(report(life, plan, bytes, under_load, anchor, &restarts))
 }
 
 fn report(
@@ -118,7 +119,8 @@ fn report(
     plan: Plan,
     bytes: f64,
     [loaded, took, pause, work, stopped, resident]: [f64; 6],
-    restarts: &Restarts,
+    anchor: f64,
+    [ready, deciding]: &[Spread; 2],
 ) -> String {
     let megabytes = |bytes: f64| {
         format!(
@@ -148,8 +150,8 @@ fn report(
             "longest that another thread took for half a millisecond of work, without checkpoints",
             format!(
                 "{} ms; the pause is {} times that",
-                grouped(restarts.anchor * 1e3, 2),
-                grouped(pause / restarts.anchor, 2)
+                grouped(anchor * 1e3, 2),
+                grouped(pause / anchor, 2)
             ),
         ),
         (
@@ -165,8 +167,8 @@ fn report(
             "restart, with those events since",
             format!(
                 "{} s until ready, {} s until a new decision is stored",
-                restarts.ready.show(1),
-                restarts.deciding.show(1)
+                ready.show(1),
+                deciding.show(1)
             ),
         ),
     ];
@@ -210,30 +212,31 @@ async fn under_load(
     Ok([loaded.as_secs_f64(), took, pause, work, stopped, resident])
 }
 
-/// In seconds.
-struct Restarts {
-    /// The longest that half a millisecond of work took under load, on a thread that has nothing to do with it.
-    anchor: f64,
-    /// Until the engine is ready.
-    ready: Spread,
-    /// Until a new decision is stored.
-    deciding: Spread,
+/// The seconds that half a millisecond of work takes at the longest under the same load without checkpoints, on a thread
+/// that has nothing to do with it.
+async fn anchor(
+    folder: &Path,
+    server: &LocalServer,
+    load: &mut Load,
+    plan: Plan,
+) -> anyhow::Result<f64> {
+    let mut engine = Engine::start(folder, &server.url(), NEVER)?;
+    engine.ready().await?;
+    let works = Works::begin();
+    load.steady(plan.rate, 2 * plan.seconds).await?;
+    let longest = works.end()?;
+    engine.stop().await?;
+    Ok(longest.as_secs_f64())
 }
 
-/// Takes the time of restarts after a kill so many events after a checkpoint.
+/// Seconds until ready, and until a new decision is stored, after a kill so many events after a checkpoint.
 async fn restarts(
     folder: &Path,
     server: &LocalServer,
     connection: &Connection,
     load: &mut Load,
     plan: Plan,
-) -> anyhow::Result<Restarts> {
-    let mut engine = Engine::start(folder, &server.url(), NEVER)?;
-    engine.ready().await?;
-    let works = Works::begin();
-    load.steady(plan.rate, 2 * plan.seconds).await?;
-    let anchor = works.end()?.as_secs_f64();
-    engine.stop().await?;
+) -> anyhow::Result<[Spread; 2]> {
     let mut engine = Engine::start(folder, &server.url(), NEVER)?;
     engine.ready().await?;
     load.burst(plan.rate * plan.since).await?;
@@ -248,11 +251,7 @@ async fn restarts(
         deciding.push(started.elapsed().as_secs_f64());
     }
     engine.kill().await?;
-    Ok(Restarts {
-        anchor,
-        ready: Spread::of(ready),
-        deciding: Spread::of(deciding),
-    })
+    Ok([Spread::of(ready), Spread::of(deciding)])
 }
 
 /// A thread that works for half a millisecond and rests for one, as a checkpoint does: what it takes at the longest is the

@@ -118,6 +118,7 @@ async fn run<B: Broker>(
     }
 }
 
+/// Asks once; the patience is for the next question.
 async fn ask<B: Broker>(broker: &B, patience: &mut Duration) -> Option<EventsState> {
     let answer = tokio::time::timeout(*patience, broker.events_state()).await;
     *patience = match answer {

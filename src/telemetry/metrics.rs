@@ -72,6 +72,7 @@ pub struct Metrics {
     checkpoint_seconds: Histogram,
     /// The longest time that events of a partition waited for a checkpoint since the start, in seconds.
     checkpoint_longest_pause: Gauge,
+    /// The longest that a slice of a checkpoint ran on a processor since the start, in seconds.
     checkpoint_longest_work: Gauge,
     /// Rules in the live generation.
     pub rules: IntGauge,

@@ -69,6 +69,14 @@ pub(super) async fn turn(turns: Option<Arc<Semaphore>>) -> OwnedSemaphorePermit 
     }
 }
 
+/// The same as [`ready`], but between two slices at least for the rest after the first. Cancel safe.
+pub(super) async fn rested(saving: &mut Option<Saving>) {
+    if let Some(saving) = saving {
+        tokio::time::sleep_until(saving.rests_until).await;
+    }
+    ready(saving).await;
+}
+
 /// Waits until there is something to be done for a checkpoint. Cancel safe.
 pub(super) async fn ready(saving: &mut Option<Saving>) {
     let Some(saving) = saving else {
@@ -76,10 +84,7 @@ pub(super) async fn ready(saving: &mut Option<Saving>) {
     };
     match &saving.parts {
         // If the writer has failed, it takes no more, and that is to be seen to.
-        Some(parts) => {
-            tokio::time::sleep_until(saving.rests_until).await;
-            drop(parts.reserve_many(ROOM_PARTS_MIN).await);
-        }
+        Some(parts) => drop(parts.reserve_many(ROOM_PARTS_MIN).await),
         None => {
             while !saving.writing.is_finished() {
                 tokio::time::sleep(Duration::from_millis(1)).await;

@@ -267,7 +267,7 @@ impl<B: Broker> Worker<B> {
             () = tokio::task::yield_now(), if is_sweeping => Next::Sweep,
             () = tick(&mut ticks.checkpoint) => Next::CheckpointDue,
             turn = checkpoint::turn(turn), if may_begin => Next::Turn(turn),
-            () = checkpoint::ready(&mut self.saving) => Next::Saving,
+            () = checkpoint::rested(&mut self.saving) => Next::Saving,
         };
         Ok(next)
     }

@@ -114,30 +114,32 @@ fn decision(message: &Message) -> Decision {
     }
 }
 
-/// How many actions there are now, without those of journeys, which end early or late.
-async fn count(url: &str) -> usize {
+/// How many actions there are now: those of journeys, which end early or late, and all others.
+async fn count(url: &str) -> (usize, usize) {
     let jetstream = jetstream(url).await;
     let stream = jetstream.get_stream_no_info("SCENE_ACTIONS").await.unwrap();
     let mut subjects = stream.info_with_subjects("scene.actions.>").await.unwrap();
-    let mut count = 0;
+    let (mut journeys, mut others) = (0, 0);
     while let Some(Ok((subject, messages))) = subjects.next().await {
-        let is_journey = subject.starts_with("scene.actions.inapp.");
-        if !is_journey && !subject.starts_with("scene.actions._record.") {
-            count += messages;
+        if subject.starts_with("scene.actions.inapp.") {
+            journeys += messages;
+        } else if !subject.starts_with("scene.actions._record.") {
+            others += messages;
         }
     }
-    count
+    (journeys, others)
 }
 
-/// Waits until no more comes than is there: at least so many, and nothing new for as long as a journey takes.
+/// Waits until no more comes than is there: at least so many beside those of journeys, and nothing new for as long as a
+/// journey takes.
 pub(super) async fn settled(url: &str, at_least: usize) {
-    let (mut last, mut since) = (0, Instant::now());
+    let (mut last, mut since) = ((0, 0), Instant::now());
     loop {
         let now = count(url).await;
         if now != last {
             (last, since) = (now, Instant::now());
         }
-        if now >= at_least && since.elapsed() > JOURNEY_LASTS {
+        if now.1 >= at_least && since.elapsed() > JOURNEY_LASTS {
             return;
         }
         if since.elapsed() > PATIENCE {
