@@ -5,15 +5,16 @@ use super::super::broker::{Broker, Events as _};
 use super::super::checkpoint_writer::{Part, Written, start};
 use super::super::checkpoints::Checkpoints;
 use super::{EngineError, Worker};
-use crate::clock::{monotonic_now, runtime_now, thread_cpu};
+use crate::clock::{runtime_now, thread_cpu};
 use crate::durable::Cut;
 use crate::durable::checkpoint::BLOCK_BYTES;
 use crate::telemetry::Pauses;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 /// How long customers are written before events get their turn.
 const SLICE_MAX: Duration = Duration::from_micros(500);
@@ -33,17 +34,18 @@ pub(super) struct Saving {
     through: u64,
     log: u64,
     started: Instant,
-    rests_until: tokio::time::Instant,
+    rests_until: Instant,
     pauses: Pauses,
     _turn: OwnedSemaphorePermit,
 }
 
-/// Something that events wait for, from its beginning.
+/// Something that events wait for, from its beginning: by the runtime's clock, so that a simulation has the same slices
+/// however busy the machine is, and by what its thread had run.
 struct Pause(Instant, Duration);
 
 impl Pause {
     fn begin() -> Self {
-        Self(monotonic_now(), thread_cpu())
+        Self(runtime_now(), thread_cpu())
     }
 
     fn elapsed(&self) -> Duration {
@@ -149,7 +151,7 @@ impl<B: Broker> Worker<B> {
             return Ok(());
         }
         let pause = Pause::begin();
-        let mut is_last = false;
+        let mut is_last = self.partition.write_cut(CUSTOMERS_MAX);
         while !is_last && pause.elapsed() < SLICE_MAX {
             is_last = self.partition.write_cut(CUSTOMERS_MAX);
         }
