@@ -61,9 +61,11 @@ pub(super) async fn equals_uninterrupted(
     assert!(state.len() <= CUSTOMERS && state.len() > CUSTOMERS / 2);
     delete_log(&world.url).await;
     // A seat that nobody had: its data folder is empty.
-    let mut reference = world.start(REFERENCE_SEAT);
+    let mut reference = world.spawn(REFERENCE_SEAT);
     let at_least = decided.iter().filter(|d| d.rule != "journey").count();
     settled(&world.url, at_least).await;
+    // Only now: to decide millions of events once more takes longer than a start is given.
+    reference.wait_ready();
     let money_there = spent(&reference);
     let there = decisions(&world.url).await;
     assert!(reference.terminate().success(), "{}", reference.log());
