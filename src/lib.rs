@@ -13,12 +13,13 @@
 //! 4. [`durable`] is the log's side of it: what is written, and how state is put together again.
 //! 5. [`nats`] commits the decisions on the partition's chain.
 //!
-//! Around them: [`engine`] wires and owns the tasks, [`registry`] swaps generations of rules,
+//! Around them: [`audit`] shows whether anybody has touched what was decided, [`engine`] wires and owns the tasks, [`registry`] swaps generations of rules,
 //! [`replay`] runs the same step offline, [`rule_tests`] plays tests of rules on it, [`simulate`] makes traffic, [`http`], [`telemetry`] and
 //! [`health`] show what is going on, [`config`] and [`cli`] take orders, and [`clock`] is the only
 //! place that knows what time it is.
 
 pub mod action;
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done; 1 it failed, or found what it was asked to find (faulty rules, refused
 //! events); 2 the arguments or the configuration are wrong.
 
+mod audit;
 mod check;
 mod demo;
 mod dlq;
@@ -57,6 +58,8 @@ enum Command {
     Dlq(dlq::Dlq),
     /// What the checkpoints hold: one customer, all of them, and whether the files are sound.
     State(state::State),
+    /// What was decided, exported so that it shows whether anybody has touched it.
+    Audit(audit::Audit),
     /// Print the contracts for machines: AsyncAPI, and JSON Schema of events and actions.
     Schema(schema::Schema),
     /// Publish the traffic of simulated customers to NATS.
@@ -77,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Import(command) => command.run(),
         Command::Dlq(command) => command.run(),
         Command::State(command) => command.run(),
+        Command::Audit(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Simulate(command) => command.run(),
     };

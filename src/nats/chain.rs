@@ -17,11 +17,15 @@ use bytes::Bytes;
 use tokio::sync::watch;
 
 use super::chain_error::{ChainError, ChainState, TAKE_OVER_ATTEMPTS_MAX};
+use super::chain_link::{self, ChainHash, HEADER_CHAIN};
 use super::chain_pace::Pace;
 use super::chain_wire::Outcome;
 use super::connect::Connection;
+use super::log_reader::stored_subject;
 use super::log_store::{Behind, LogStore};
-use super::log_write::{HEADER_ID, HEADER_OWNER, KIND_OWNER, LogWrite, RECORD_CHANNEL, fitting};
+use super::log_write::{
+    HEADER_ID, HEADER_KIND, HEADER_OWNER, KIND_OWNER, LogWrite, RECORD_CHANNEL, fitting,
+};
 use super::message::LogMessage;
 use super::stream_state::InfoError;
 use super::waiting::Waiting;
@@ -41,6 +45,8 @@ pub struct Chain<S = Connection> {
     tail: u64,
     /// Its id; empty if it is not known.
     tail_id: String,
+    /// Its link; none before the first message, and for one that an engine without links wrote.
+    tail_link: ChainHash,
     /// Something was sent and not acknowledged: read the tail before sending. It is set before each
     /// sending, so that it also holds when a commit is dropped half-way.
     doubt: bool,
@@ -82,6 +88,7 @@ impl<S: LogStore> Chain<S> {
             owner: owner.to_owned(),
             tail: 0,
             tail_id: String::new(),
+            tail_link: ChainHash::NONE,
             doubt: false,
             unreported: Vec::new(),
             fenced: None,
@@ -92,10 +99,9 @@ impl<S: LogStore> Chain<S> {
         let record = Bytes::from(record);
         let mut by = String::new();
         for attempt in 1..=TAKE_OVER_ATTEMPTS_MAX {
-            chain.tail = chain
-                .read_tail()
-                .await?
-                .map_or(0, |message| message.sequence);
+            let tail = chain.read_tail().await?;
+            chain.tail = tail.as_ref().map_or(0, |message| message.sequence);
+            chain.tail_link = tail.as_ref().map_or(ChainHash::NONE, link_or_none);
             let write = LogWrite {
                 channel: RECORD_CHANNEL.to_owned(),
                 id: format!("{owner}/{partition}/{attempt}"),
@@ -135,6 +141,11 @@ impl<S: LogStore> Chain<S> {
         &self.tail_id
     }
 
+    /// The link of that message: whoever keeps it elsewhere can show that nothing before it was changed.
+    pub fn tail_link(&self) -> ChainHash {
+        self.tail_link
+    }
+
     /// Tells, also while a commit runs, whether writes get through.
     pub fn watch_state(&self) -> watch::Receiver<ChainState> {
         self.state.subscribe()
@@ -145,7 +156,7 @@ impl<S: LogStore> Chain<S> {
     /// Waits for the broker as long as it takes; an error means that the chain cannot go on. Of a commit
     /// that fails, or whose future is dropped, a leading part may be stored; calling it again with the same
     /// writes appends the rest.
-    pub async fn commit(&mut self, writes: Vec<LogWrite>) -> Result<Vec<u64>, ChainError> {
+    pub async fn commit(&mut self, mut writes: Vec<LogWrite>) -> Result<Vec<u64>, ChainError> {
         if let Some(by) = &self.fenced {
             return Err(ChainError::Fenced {
                 partition: self.partition,
@@ -159,8 +170,9 @@ impl<S: LogStore> Chain<S> {
                 self.settle(&writes, &mut stored).await?;
                 continue;
             }
-            let rest = &writes[stored.len()..];
+            let rest = &mut writes[stored.len()..];
             let count = if batches { self.batch_length(rest) } else { 1 };
+            let link = self.link(&mut rest[..count]);
             let started = runtime_now();
             self.doubt = true;
             let outcome = self.store.append(self.behind(), &rest[..count]).await;
@@ -176,6 +188,7 @@ impl<S: LogStore> Chain<S> {
                         self.unreported.push((write.id.clone(), sequence));
                         stored.push(sequence);
                     }
+                    self.tail_link = link;
                     self.flowing(last, &rest[count - 1].id);
                 }
                 Outcome::NotTheTail(_) => {}
@@ -229,6 +242,27 @@ impl<S: LogStore> Chain<S> {
             owner: &self.owner,
             tail: self.tail,
         }
+    }
+
+    /// Links writes behind the tail, as they are sent now: after a doubt the tail may be another one. Returns the last
+    /// link.
+    fn link(&self, writes: &mut [LogWrite]) -> ChainHash {
+        writes.iter_mut().fold(self.tail_link, |before, write| {
+            let headers = write.headers.iter();
+            let headers = headers.map(|(name, value)| (name.as_ref(), value.as_str()));
+            let own = [
+                (HEADER_OWNER, self.owner.as_str()),
+                (HEADER_ID, write.id.as_str()),
+                (HEADER_KIND, write.kind),
+            ];
+            let subject = stored_subject(&write.channel, self.partition);
+            let content =
+                chain_link::content(&subject, own.into_iter().chain(headers), &write.payload);
+            let link = chain_link::link(before, content);
+            write.headers.retain(|(name, _)| name != HEADER_CHAIN);
+            write.headers.push((HEADER_CHAIN.into(), link.to_string()));
+            link
+        })
     }
 
     fn flowing(&mut self, tail: u64, id: &str) {
@@ -318,6 +352,7 @@ impl<S: LogStore> Chain<S> {
             // Kept at once, so that nothing is counted twice should this be dropped before the end.
             self.tail = sequence;
             self.tail_id = header(HEADER_ID).unwrap_or_default().to_owned();
+            self.tail_link = link_or_none(&message);
         }
         self.doubt = false;
         Ok(())
@@ -382,4 +417,8 @@ impl<S: LogStore> Chain<S> {
             }
         }
     }
+}
+
+fn link_or_none(message: &LogMessage) -> ChainHash {
+    chain_link::link_of(message).unwrap_or(ChainHash::NONE)
 }

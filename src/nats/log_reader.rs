@@ -53,3 +53,8 @@ impl LogReader {
 pub(super) fn subject_filter(partition: u16) -> String {
     format!("scene.actions.*.{partition}")
 }
+
+/// The subject that a message of a partition's log is stored under.
+pub(super) fn stored_subject(channel: &str, partition: u16) -> String {
+    format!("scene.actions.{channel}.{partition}")
+}

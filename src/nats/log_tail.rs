@@ -65,7 +65,7 @@ pub(super) async fn raw_message(
     }
 }
 
-fn log_message(message: StreamMessage) -> LogMessage {
+pub(super) fn log_message(message: StreamMessage) -> LogMessage {
     let millis = message.time.unix_timestamp_nanos() / 1_000_000;
     LogMessage {
         sequence: message.sequence,

@@ -93,10 +93,15 @@ fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && byte != b':'
 }
 
-/// Adds a header. The client library panics on a name or value that cannot stand on the wire, and these
-/// come from outside, so a name's bad characters become `-` and a value's line breaks become blanks.
+/// Adds a header, as it can stand on the wire.
 pub(super) fn put(map: &mut HeaderMap, name: &str, value: &str) {
-    let name: Cow<'_, str> = if name.is_empty() {
+    map.append(wire_name(name).as_ref(), wire_value(value).as_ref());
+}
+
+/// A header's name as it can stand on the wire. The client library panics on one that cannot, and these come from
+/// outside, so bad characters become `-`.
+pub(super) fn wire_name(name: &str) -> Cow<'_, str> {
+    if name.is_empty() {
         Cow::Borrowed("-")
     } else if name.bytes().all(is_name_byte) {
         Cow::Borrowed(name)
@@ -107,13 +112,16 @@ pub(super) fn put(map: &mut HeaderMap, name: &str, value: &str) {
                 .map(|c| if good(c) { c } else { '-' })
                 .collect(),
         )
-    };
-    let value: Cow<'_, str> = if value.contains(['\r', '\n']) {
+    }
+}
+
+/// A header's value as it can stand on the wire: line breaks become blanks.
+pub(super) fn wire_value(value: &str) -> Cow<'_, str> {
+    if value.contains(['\r', '\n']) {
         Cow::Owned(value.replace(['\r', '\n'], " "))
     } else {
         Cow::Borrowed(value)
-    };
-    map.append(name.as_ref(), value.as_ref());
+    }
 }
 
 #[cfg(test)]

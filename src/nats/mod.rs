@@ -11,6 +11,8 @@
 //! * [`log_store`]: what a chain needs of a broker
 //! * [`log_write`]: what is written to a log
 //! * [`chain`]: the log as a chain that only its owner can extend
+//! * [`chain_link`]: the hash by which each message of a log shows what came before it
+//! * [`log_period`]: the logs of all partitions, as stored, for a period
 //! * [`dead_letters`]: rejected events, kept and named
 //! * [`waiting`]: what waits for the broker, and why
 //! * [`publish`]: events to the engine, and the live feed from it
@@ -18,11 +20,13 @@
 pub mod budgets;
 pub mod chain;
 mod chain_error;
+pub mod chain_link;
 mod chain_pace;
 mod chain_wire;
 pub mod connect;
 pub mod dead_letters;
 pub mod event_feed;
+pub mod log_period;
 pub mod log_reader;
 pub mod log_store;
 mod log_tail;
@@ -43,9 +47,11 @@ pub mod waiting;
 pub use budgets::{budget_keys, read_budget, write_budget};
 pub use chain::Chain;
 pub use chain_error::{ChainError, ChainState};
+pub use chain_link::ChainHash;
 pub use chain_wire::Outcome;
 pub use connect::{ConnectError, Connection};
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
+pub use log_period::{LogPeriod, PeriodError};
 pub use log_reader::LogReader;
 pub use log_store::{Behind, Extent, LogStore};
 pub use log_write::LogWrite;

@@ -295,6 +295,11 @@ fn budgets(settings: &StreamSettings) -> Config {
     config
 }
 
+/// The number of partitions that a stream was made for.
+pub(super) fn partitions_of(config: &Config) -> Option<u16> {
+    config.metadata.get(PARTITIONS_KEY)?.parse().ok()
+}
+
 /// Each setting that matters to the engine and differs. What else an operator adds (a description, tags for
 /// placement, compression) is theirs.
 fn compare(have: &Config, want: &Config) -> Vec<Difference> {

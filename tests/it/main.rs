@@ -6,6 +6,7 @@
     reason = "tests wait for an engine in another process, and measure how long"
 )]
 
+mod audit;
 mod budgets;
 mod checkpoints;
 mod checks;

@@ -7,8 +7,9 @@ use super::evidence::{Change, Said, What};
 use super::waiting;
 use super::workload::Kind;
 use super::world::World;
+use crate::audit::{Links, Record};
 use crate::clock::{Millis, SECOND};
-use crate::nats::StoredEvent;
+use crate::nats::{LogMessage, StoredEvent};
 use rust_decimal::Decimal;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -46,6 +47,21 @@ fn chain(evidence: &Evidence<'_>) -> Result<(), Failure> {
             );
             return Err(failure("only the owner extends a log", what));
         }
+    }
+    Ok(())
+}
+
+/// Each message of a partition's log carries a link that follows from the one before it.
+pub(super) fn links(log: &[LogMessage]) -> Result<(), Failure> {
+    let mut links = Links::default();
+    for message in log {
+        let record = Record::of(message).filter(|record| record.link().is_some());
+        let follows = record.map_or_else(
+            || Err(format!("message {} carries no link", message.sequence)),
+            |record| links.follow(&record).map_err(|fault| fault.to_string()),
+        );
+        follows
+            .map_err(|what| failure("every message of a log follows the one before it", what))?;
     }
     Ok(())
 }

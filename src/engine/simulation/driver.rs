@@ -186,6 +186,7 @@ impl<'a> Run<'a> {
         self.tally.entries = self.server.lock().log.len() as u64;
         let evidence = Evidence::gather(&self.server.lock(), &self.producers, &self.plan)?;
         check::all(&evidence)?;
+        check::links(&self.server.lock().log)?;
         let expected = self.is_comparable();
         if expected {
             self.tally.compared =

@@ -40,6 +40,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("health", &["nats", "rules"]),
     ("http", &["health", "registry", "rules", "telemetry"]),
     ("simulate", &["decode"]),
+    // Looks at the messages of the log as they are stored.
+    ("audit", &["durable", "nats"]),
     // Describes what goes over the wire, so it names those who write and read it.
     ("schema", &["decode", "nats"]),
     // Those that put all together.
@@ -55,6 +57,7 @@ const EVERYTHING: &[&str] = &["*"];
 /// Modules that are functions of what they are given: no tasks, no files, no network, no clock.
 const PURE: &[&str] = &[
     "action",
+    "audit",
     "decode",
     "event",
     "money",
