@@ -7,6 +7,7 @@ use async_nats::HeaderMap;
 use bytes::Bytes;
 
 use crate::clock::Millis;
+use crate::event::Stored;
 
 /// One message of a stream.
 #[derive(Clone, Debug)]
@@ -24,6 +25,23 @@ pub struct StoredMessage {
     pub headers: Headers,
     /// Its payload, untouched.
     pub payload: Bytes,
+}
+
+impl StoredMessage {
+    /// The same as `decode` takes it.
+    pub fn to_stored(&self) -> Stored {
+        Stored {
+            sequence: self.sequence,
+            stored_at: self.stored_at,
+            subject: self.subject.clone(),
+            headers: self
+                .headers
+                .iter()
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect(),
+            payload: self.payload.clone(),
+        }
+    }
 }
 
 /// A message of `SCENE_EVENTS`.

@@ -7,6 +7,7 @@
 //! * [`message`]: a message as a stream holds it
 //! * [`reader`]: events of one partition, in order, each once
 //! * [`event_feed`]: one consumer of all events, dealt out to the partitions
+//! * [`history`]: what was stored up to now, of a partition, a customer or all
 //! * [`log_reader`]: the log of one partition, up to a sequence
 //! * [`log_store`]: what a chain needs of a broker
 //! * [`log_write`]: what is written to a log
@@ -26,6 +27,7 @@ mod chain_wire;
 pub mod connect;
 pub mod dead_letters;
 pub mod event_feed;
+pub mod history;
 pub mod log_period;
 pub mod log_reader;
 pub mod log_store;
@@ -51,6 +53,7 @@ pub use chain_link::ChainHash;
 pub use chain_wire::Outcome;
 pub use connect::{ConnectError, Connection};
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
+pub use history::{Edge, History, HistoryProgress, Period, Whose};
 pub use log_period::{LogPeriod, PeriodError};
 pub use log_reader::LogReader;
 pub use log_store::{Behind, Extent, LogStore};

@@ -129,6 +129,16 @@ impl PullReader {
         Ok(reader)
     }
 
+    /// Lets go of its consumer at once. The server forgets one that nobody asks only after a while.
+    pub(super) async fn close(self) {
+        if let Some(open) = self.open {
+            let jetstream = self.connection.jetstream();
+            let deleted = jetstream.delete_consumer_from_stream(&open.consumer, self.spec.stream);
+            // If that fails, the server forgets it after a while all the same.
+            let _ = deleted.await;
+        }
+    }
+
     /// The first sequence that has not been handed out.
     pub(super) fn next_sequence(&self) -> u64 {
         self.next

@@ -61,7 +61,8 @@ pub(super) async fn read(
     Ok(messages)
 }
 
-async fn read_one(
+/// The first message from sequence `next` on; none if there is none. One attempt.
+pub(super) async fn read_one(
     connection: &Connection,
     spec: &PullSpec,
     next: u64,

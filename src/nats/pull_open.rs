@@ -25,6 +25,8 @@ const CONSUMER_INACTIVE: Duration = Duration::from_secs(30);
 pub(super) struct Open {
     pub(super) subscriber: Subscriber,
     pub(super) inbox: String,
+    /// The consumer's name.
+    pub(super) consumer: String,
     /// Where to ask for messages.
     pub(super) ask: String,
     pub(super) ask_payload: Bytes,
@@ -131,6 +133,7 @@ async fn open_consumer(
     Ok(Open {
         subscriber,
         inbox,
+        consumer: info.name.clone(),
         ask: format!("$JS.API.CONSUMER.MSG.NEXT.{}.{}", spec.stream, info.name),
         ask_payload: ask_payload.into(),
         consumer_sequence: 0,

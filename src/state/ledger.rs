@@ -10,6 +10,7 @@ use crate::money::Money;
 use crate::terms::Budget;
 use jiff::civil::Date;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Something to be paid for.
@@ -88,10 +89,18 @@ impl Limits {
 
 type Accounts = BTreeMap<AccountKey, Account>;
 
+/// Whose turn it is to draw, where several partitions go through the same history at once.
+pub trait Turns: fmt::Debug + Send + Sync {
+    /// Returns when everything that comes before what this partition is at has been drawn.
+    fn wait(&self, partition: u16);
+}
+
 /// All accounts, shared by the partitions of an engine.
 #[derive(Debug, Default)]
 pub struct Ledger {
     accounts: Mutex<Accounts>,
+    /// If all draw from one purse: whose turn it is.
+    turns: Option<Arc<dyn Turns>>,
     /// Whether only what was granted may be drawn.
     by_grant: bool,
 }
@@ -106,6 +115,21 @@ impl Ledger {
         }
     }
 
+    /// One of which all partitions draw what the limits leave, each in its turn: so it does not matter which of them is
+    /// quicker.
+    #[must_use]
+    pub fn in_turn(turns: Arc<dyn Turns>) -> Self {
+        Self {
+            turns: Some(turns),
+            ..Self::default()
+        }
+    }
+
+    /// Whose holding a partition draws on.
+    fn holder(&self, partition: u16) -> u16 {
+        if self.turns.is_some() { 0 } else { partition }
+    }
+
     /// Whether only what was granted may be drawn, so that a draw may have to wait.
     #[must_use]
     pub fn is_by_grant(&self) -> bool {
@@ -115,6 +139,10 @@ impl Ledger {
     /// Pays, if the budget covers it.
     #[must_use]
     pub fn draw(&self, partition: u16, draw: &Draw, budget: &Budget) -> Drawn {
+        if let Some(turns) = &self.turns {
+            turns.wait(partition);
+        }
+        let partition = self.holder(partition);
         let mut accounts = self.lock();
         let account = account(&mut accounts, draw);
         let limits = Limits::of(budget);
@@ -136,11 +164,13 @@ impl Ledger {
 
     /// Notes what was paid before.
     pub fn add(&self, partition: u16, draw: &Draw) {
+        let partition = self.holder(partition);
         account(&mut self.lock(), draw).add(partition, draw.day, draw.cost);
     }
 
     /// Notes what a partition had spent before.
     pub fn add_all(&self, partition: u16, spending: &Spending) {
+        let partition = self.holder(partition);
         for (key, total, days) in spending.iter() {
             self.change(key, |account| account.add_all(partition, total, days));
         }
@@ -148,6 +178,7 @@ impl Ledger {
 
     /// Takes back what was drawn and then not said.
     pub fn give_back(&self, partition: u16, draw: &Draw) {
+        let partition = self.holder(partition);
         let mut accounts = self.lock();
         let holding = account(&mut accounts, draw).holding_mut(partition);
         holding.total.give_back(draw.cost);
@@ -287,6 +318,27 @@ mod tests {
         assert!(!pays(&draw(Some("M1"), 1, 1)));
         assert!(pays(&draw(Some("M2"), 1, 5)));
         assert!(pays(&draw(Some("M1"), 1, 0)), "nothing costs nothing");
+    }
+
+    #[test]
+    fn partitions_that_draw_in_turn_draw_from_one_purse() {
+        #[derive(Debug, Default)]
+        struct Asked(Mutex<Vec<u16>>);
+        impl Turns for Asked {
+            fn wait(&self, partition: u16) {
+                self.0.lock().unwrap().push(partition);
+            }
+        }
+        let asked = Arc::new(Asked::default());
+        let ledger = Ledger::in_turn(asked.clone());
+        let budget = budget(Some(5), None);
+        let pays =
+            |partition, cost| ledger.draw(partition, &draw(None, 1, cost), &budget) == Drawn::Paid;
+        assert!(pays(3, 4));
+        assert!(!pays(7, 2), "what another partition has drawn is gone");
+        ledger.give_back(1, &draw(None, 1, 4));
+        assert!(pays(7, 2));
+        assert_eq!(*asked.0.lock().unwrap(), [3, 7, 7]);
     }
 
     #[test]

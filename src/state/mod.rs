@@ -34,7 +34,7 @@ pub use grants::{
     Sight, Terms as GrantTerms,
 };
 pub use journal::{Entries, Entry, EntryRef, Journal, KeptValue};
-pub use ledger::{AccountKey, Draw, Drawn, Ledger, Limits, Want};
+pub use ledger::{AccountKey, Draw, Drawn, Ledger, Limits, Turns, Want};
 pub use list::ThinList;
 pub use names::{Name, Names};
 pub use pending::{Pending, Remembered, Wait};

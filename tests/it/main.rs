@@ -17,6 +17,7 @@ mod documents;
 mod examples;
 mod gate;
 mod grants;
+mod history;
 mod hostile_rules;
 mod import;
 mod kit;

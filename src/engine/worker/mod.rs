@@ -19,7 +19,7 @@ use crate::action::Decision;
 use crate::clock::{Clock, monotonic_now};
 use crate::decode::{Decoder, Rejection};
 use crate::durable::{Recovery, ThroughRecord, log};
-use crate::event::{Incoming, Stored};
+use crate::event::Incoming;
 use crate::health::Health;
 use crate::nats::{Chain, LogWrite, StoredEvent};
 use crate::partition::{Input, LogEntry, Partition, SweepKey};
@@ -357,7 +357,7 @@ impl<B: Broker> Worker<B> {
             if self.shared.known_dead.contains(&event.sequence) {
                 continue;
             }
-            let stored = stored(event);
+            let stored = event.to_stored();
             let decoder = &self.shared.decoder;
             let decoded = if is_broadcast {
                 let broadcast = decoder.decode_broadcast(&stored, rules.schema());
@@ -479,19 +479,5 @@ impl<B: Broker> Worker<B> {
             .await?;
         self.written = self.done;
         Ok(())
-    }
-}
-
-fn stored(event: &StoredEvent) -> Stored {
-    Stored {
-        sequence: event.sequence,
-        stored_at: event.stored_at,
-        subject: event.subject.clone(),
-        headers: event
-            .headers
-            .iter()
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect(),
-        payload: event.payload.clone(),
     }
 }
