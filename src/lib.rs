@@ -17,6 +17,8 @@
 //! [`replay`] runs the same step offline, [`rule_tests`] plays tests of rules on it, [`simulate`] makes traffic, [`http`], [`telemetry`] and
 //! [`health`] show what is going on, [`config`] and [`cli`] take orders, and [`clock`] is the only
 //! place that knows what time it is.
+//!
+//! Afterwards, [`statistics`] says what was not seen by chance.
 
 pub mod action;
 pub mod audit;
@@ -41,5 +43,6 @@ pub mod rules;
 pub mod schema;
 pub mod simulate;
 pub mod state;
+pub mod statistics;
 pub mod telemetry;
 pub mod terms;

@@ -22,6 +22,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("decode", &[]),
     ("policy", &[]),
     ("rules", &[]),
+    ("statistics", &[]),
     // `partition` composes the pure stages; it takes the reason of a rejection from `decode`.
     ("partition", &["decode", "policy", "rules"]),
     ("replay", &["decode", "partition", "rules"]),
@@ -68,6 +69,7 @@ const PURE: &[&str] = &[
     "rule_tests",
     "rules",
     "state",
+    "statistics",
     "terms",
 ];
 

@@ -1,0 +1,14 @@
+//! Statistics of experiments: pure functions of counts, each with its source. Only here, and in what shows
+//! it, is a number an approximate one; money stays exact elsewhere.
+//!
+//! * [`arm`]: what was seen of one side of an experiment
+//! * [`confidence_sequence`]: how far two sides differ, with an interval that may be looked at every day
+
+pub mod arm;
+pub mod confidence_sequence;
+
+#[cfg(test)]
+mod tests;
+
+pub use arm::{Arm, Proportion, Sample};
+pub use confidence_sequence::{ConfidenceSequence, Difference, Interval};
