@@ -18,7 +18,7 @@
 //! [`health`] show what is going on, [`config`] and [`cli`] take orders, and [`clock`] is the only
 //! place that knows what time it is.
 //!
-//! Afterwards, [`statistics`] says what was not seen by chance.
+//! Afterwards, [`report`] adds up what worked, and [`statistics`] says what was not seen by chance.
 
 pub mod action;
 pub mod audit;
@@ -38,6 +38,7 @@ pub mod partitioning;
 pub mod policy;
 pub mod registry;
 pub mod replay;
+pub mod report;
 pub mod rule_tests;
 pub mod rules;
 pub mod schema;

@@ -2,13 +2,16 @@
 //! it, is a number an approximate one; money stays exact elsewhere.
 //!
 //! * [`arm`]: what was seen of one side of an experiment
+//! * [`association`]: how strongly a trait goes together with a result
 //! * [`confidence_sequence`]: how far two sides differ, with an interval that may be looked at every day
 
 pub mod arm;
+pub mod association;
 pub mod confidence_sequence;
 
 #[cfg(test)]
 mod tests;
 
 pub use arm::{Arm, Proportion, Sample};
+pub use association::cramers_v;
 pub use confidence_sequence::{ConfidenceSequence, Difference, Interval};

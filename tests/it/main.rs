@@ -28,6 +28,7 @@ mod mutants;
 mod nats_layer;
 mod refused;
 mod reload;
+mod report;
 mod rule_tests;
 mod sandbox;
 mod scenes;

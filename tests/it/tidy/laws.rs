@@ -37,6 +37,8 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("telemetry", &["decode"]),
     ("registry", &["rule_tests", "rules", "telemetry"]),
     ("durable", &["partition"]),
+    // Adds up what the log says; a pure fold, recomputed for any period.
+    ("report", &["durable", "partition", "statistics"]),
     // What is shown by `http` and kept by `engine`, so that the two need not know each other.
     ("health", &["nats", "rules"]),
     ("http", &["health", "registry", "rules", "telemetry"]),
@@ -66,6 +68,7 @@ const PURE: &[&str] = &[
     "partitioning",
     "policy",
     "replay",
+    "report",
     "rule_tests",
     "rules",
     "state",
