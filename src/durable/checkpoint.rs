@@ -12,7 +12,8 @@
 
 use crate::clock::Millis;
 use crate::partition::{Partition, Rest};
-use crate::state::CODEC_VERSION;
+use crate::partitioning::CustomerId;
+use crate::state::{CODEC_VERSION, Customer, CustomerDecoder, Names};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -176,6 +177,35 @@ impl Checkpoint {
         self.bytes.len()
     }
 
+    /// One customer as they were, with words as `names` has them; `None` if they were not known.
+    ///
+    /// # Errors
+    /// When what was written cannot be understood.
+    pub fn customer(
+        &self,
+        id: &CustomerId,
+        names: &Names,
+    ) -> Result<Option<Customer>, CheckpointError> {
+        let mut decoder = CustomerDecoder::new();
+        for block in &self.blocks {
+            let mut bytes = &self.bytes[block.clone()];
+            let mut next = || {
+                let decoded = decoder.decode(&mut bytes, names);
+                decoded.map_err(|error| CheckpointError::Content {
+                    what: error.to_string(),
+                    at: block.start,
+                })
+            };
+            while let Some((found, customer)) = next()? {
+                // Written twice, it is the same.
+                if found == *id {
+                    return Ok(Some(customer));
+                }
+            }
+        }
+        Ok(None)
+    }
+
     /// Puts its customers and all else into a partition that knows nothing yet.
     ///
     /// # Errors
@@ -260,8 +290,7 @@ fn number<const N: usize>(bytes: &[u8], at: usize) -> Result<[u8; N], Checkpoint
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::partitioning::CustomerId;
-    use crate::state::{Customer, Customers, JournalLimits};
+    use crate::state::{Customers, JournalLimits};
     use jiff::tz::TimeZone;
     use std::sync::Arc;
 
@@ -325,6 +354,18 @@ mod tests {
         assert_eq!(restored.begin_cut(), checkpoint.cut().rest);
         restored.write_cut(usize::MAX);
         assert_eq!(restored.end_cut(), 5);
+    }
+
+    #[test]
+    fn one_customer_of_it_is_read_alone() {
+        let checkpoint = Checkpoint::check(file()).unwrap();
+        let names = Names::default();
+        let customer = |id: &str| {
+            let id = CustomerId::new(id).unwrap();
+            checkpoint.customer(&id, &names).unwrap()
+        };
+        assert_eq!(customer("C4"), Some(Customer::new(4)));
+        assert_eq!(customer("C5"), None);
     }
 
     /// A file that was written once must be understood for ever. What is written today is the same: a change gets

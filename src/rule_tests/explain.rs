@@ -153,16 +153,6 @@ impl Case<'_> {
         began.map_or(&[], |at| &self.marks[at..])
     }
 
-    /// The values that were seen, the last of each.
-    fn with_values(&self, site: usize, marks: &[Mark]) -> Option<String> {
-        self.probes.sites[site].with_values(|wanted| {
-            marks.iter().rev().find_map(|mark| match mark {
-                Mark::Saw(site, value) if *site == wanted => Some(value.clone()),
-                _ => None,
-            })
-        })
-    }
-
     /// Which part of a condition said no, and what in the functions that it called did.
     fn denied(&self, name: Function) -> Vec<Reason> {
         let Some(function) = self.probes.function(&self.rule.file, name.name()) else {
@@ -201,7 +191,7 @@ impl Case<'_> {
         };
         let place = &self.probes.sites[*site];
         let function = &self.probes.functions[place.function];
-        let was = self.with_values(*site, before);
+        let was = self.probes.with_values(*site, before);
         let was = was.map_or_else(|| "was false".to_owned(), |was| format!("was {was}"));
         Reason {
             text: format!("`{}` said no: {}  {was}", function.name, place.one_line()),
@@ -220,7 +210,7 @@ impl Case<'_> {
         for site in &self.probes.functions[at].conjuncts {
             if marks.contains(&Mark::Held(*site, true)) {
                 let place = &self.probes.sites[*site];
-                let was = self.with_values(*site, marks);
+                let was = self.probes.with_values(*site, marks);
                 let was = was.map_or_else(|| "was true".to_owned(), |was| format!("was {was}"));
                 reasons.push(Reason {
                     text: format!(

@@ -1,22 +1,23 @@
-//! What a rule may ask of a customer, and the helper functions rules have.
+//! What a rule may ask of a customer.
 
+use super::asked::{Asked, Recorder};
 use super::catalogue::{self, CUSTOMER_PROPERTIES, EVENT_PROPERTIES};
 use super::diagnostic::did_you_mean;
 use super::moment::Standing;
+use super::probes::shown;
 use super::record::{Fields, Record, decimal, error, text};
 use crate::clock::Millis;
-use crate::event::{Direction, Field, FieldKind, Schema};
+use crate::event::{Field, FieldKind, Schema};
 use crate::state::{
-    Attribute, Customer, Customers, Distinct, EntryPhase, EntryRef, Filter, FilterField,
-    FilterValue, KeptValue, Name, View, Window,
+    Attribute, Customer, Customers, EntryPhase, EntryRef, Filter, FilterField, FilterValue,
+    KeptValue, Name, Question, View, Window,
 };
 use rhai::{Dynamic, Engine, EvalAltResult, Map};
-use rust_decimal::{Decimal, RoundingStrategy};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-type Answer<T> = Result<T, Box<EvalAltResult>>;
+pub(super) type Answer<T> = Result<T, Box<EvalAltResult>>;
 
 /// A customer as of one event.
 #[derive(Clone)]
@@ -30,6 +31,7 @@ struct Inner {
     time: Millis,
     index: usize,
     trimmed: Arc<AtomicBool>,
+    recorder: Option<Recorder>,
 }
 
 impl CustomerView {
@@ -37,6 +39,7 @@ impl CustomerView {
         standing: Standing<'_>,
         schema: Arc<Schema>,
         trimmed: Arc<AtomicBool>,
+        recorder: Option<Recorder>,
     ) -> Self {
         Self(Arc::new(Inner {
             id: standing.id.as_str().into(),
@@ -46,10 +49,19 @@ impl CustomerView {
             time: standing.time,
             index: standing.index,
             trimmed,
+            recorder,
         }))
     }
 
-    fn view(&self) -> View<'_> {
+    /// Writes down what is asked, if somebody wants to know.
+    pub(super) fn note(&self, call: impl FnOnce() -> String, question: impl FnOnce() -> Question) {
+        if let Some(recorder) = &self.0.recorder {
+            let (call, question) = (call(), question());
+            recorder.note(Asked { call, question });
+        }
+    }
+
+    pub(super) fn view(&self) -> View<'_> {
         View {
             customer: &self.0.customer,
             names: self.0.customers.names(),
@@ -66,7 +78,7 @@ impl CustomerView {
         text(self.0.customers.names().text(name))
     }
 
-    fn window(&self, length: &str) -> Answer<Window> {
+    pub(super) fn window(&self, length: &str) -> Answer<Window> {
         let window = Window::parse(length).ok_or_else(|| {
             error(format!(
                 "\"{length}\" is not a window: write a whole number and s, m, h or d, such as \"30d\""
@@ -202,25 +214,39 @@ impl CustomerView {
         }))
     }
 
-    fn count(&self, kind: &str, window: &str, filter: &Map) -> Answer<i64> {
+    pub(super) fn count(&self, kind: &str, window: &str, filter: &Map) -> Answer<i64> {
         self.declared(kind)?;
-        let window = self.window(window)?;
-        let count = self.view().count(kind, window, &self.filter(kind, filter)?);
+        let (text, window) = (window, self.window(window)?);
+        let wanted = self.filter(kind, filter)?;
+        self.note(
+            || called("count", &[kind, text], filter),
+            || Question::Count(kind.into(), window, wanted.clone()),
+        );
+        let count = self.view().count(kind, window, &wanted);
         Ok(i64::try_from(count).unwrap_or(i64::MAX))
     }
 
-    fn last(&self, kind: &str, filter: &Map) -> Answer<Dynamic> {
+    pub(super) fn last(&self, kind: &str, filter: &Map) -> Answer<Dynamic> {
         self.declared(kind)?;
-        let filter = self.filter(kind, filter)?;
-        let entry = self.view().last(kind, &filter);
+        let wanted = self.filter(kind, filter)?;
+        self.note(
+            || called("last", &[kind], filter),
+            || Question::Last(kind.into(), wanted.clone()),
+        );
+        let entry = self.view().last(kind, &wanted);
         Ok(entry.map_or(Dynamic::UNIT, |entry| {
             Dynamic::from(self.entry_record(kind, entry))
         }))
     }
 
-    fn since(&self, kind: &str, filter: &Map) -> Answer<i64> {
+    pub(super) fn since(&self, kind: &str, filter: &Map) -> Answer<i64> {
         self.declared(kind)?;
-        Ok(self.view().since(kind, &self.filter(kind, filter)?))
+        let wanted = self.filter(kind, filter)?;
+        self.note(
+            || called("since", &[kind], filter),
+            || Question::Since(kind.into(), wanted.clone()),
+        );
+        Ok(self.view().since(kind, &wanted))
     }
 
     fn entry_record(&self, kind: &str, entry: EntryRef<'_>) -> Record {
@@ -278,18 +304,17 @@ impl CustomerView {
     }
 }
 
-fn distinct_of(what: &str) -> Answer<Distinct> {
-    Ok(match what {
-        "merchant" => Distinct::Merchant,
-        "category" => Distinct::Category,
-        "counterparty" => Distinct::Counterparty,
-        "channel" => Distinct::Channel,
-        _ => {
-            return Err(error(format!(
-                "`distinct` counts \"merchant\", \"category\", \"counterparty\" or \"channel\", not \"{what}\""
-            )));
-        }
-    })
+/// A call as a rule writes it.
+pub(super) fn called(name: &str, words: &[&str], filter: &Map) -> String {
+    let mut arguments: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+    if !filter.is_empty() {
+        let members = filter.iter();
+        let members: Vec<String> = members
+            .map(|(name, value)| format!("{name}: {}", shown(value)))
+            .collect();
+        arguments.push(format!("#{{ {} }}", members.join(", ")));
+    }
+    format!("{name}({})", arguments.join(", "))
 }
 
 /// Registers everything of this module.
@@ -299,9 +324,8 @@ pub(super) fn register(engine: &mut Engine) {
     engine.register_type_with_name::<CustomerView>("customer");
     engine.register_indexer_get(|view: &mut CustomerView, name: &str| view.property(name));
     register_profile(engine);
-    register_money(engine);
-    register_journal(engine);
-    register_helpers(engine);
+    super::windows::register(engine);
+    super::numbers::register(engine);
 }
 
 /// What some events have beside the envelope and the fields that are declared.
@@ -353,125 +377,25 @@ fn register_profile(engine: &mut Engine) {
         .register_fn(
             "offers",
             |v: &mut CustomerView, rule: &str, w: &str| -> Answer<i64> {
-                let window = v.window(w)?.millis();
-                let count = v.find(rule).map_or(0, |rule| {
-                    v.0.customer.contacts.offers(rule, v.0.time, window)
+                let window = v.window(w)?;
+                let name = v.find(rule);
+                v.note(
+                    || called("offers", &[rule, w], &Map::new()),
+                    || Question::Offers(name, window),
+                );
+                let count = name.map_or(0, |rule| {
+                    let contacts = &v.0.customer.contacts;
+                    contacts.offers(rule, v.0.time, window.millis())
                 });
                 Ok(i64::try_from(count).unwrap_or(i64::MAX))
             },
         )
         .register_fn("accepted", |v: &mut CustomerView, code: &str| {
-            v.find(code)
-                .is_some_and(|code| v.0.customer.contacts.accepted(code))
-        });
-}
-
-/// Registers a function of a window with and without a category before it.
-macro_rules! windowed {
-    ($engine:ident, $name:literal, $compute:expr) => {
-        $engine
-            .register_fn($name, |v: &mut CustomerView, w: &str| -> Answer<Decimal> {
-                let compute: fn(&View<'_>, Option<&str>, Window) -> Decimal = $compute;
-                let w = v.window(w)?;
-                Ok(compute(&v.view(), None, w))
-            })
-            .register_fn(
-                $name,
-                |v: &mut CustomerView, category: &str, w: &str| -> Answer<Decimal> {
-                    let compute: fn(&View<'_>, Option<&str>, Window) -> Decimal = $compute;
-                    let w = v.window(w)?;
-                    Ok(compute(&v.view(), Some(category), w))
-                },
+            let name = v.find(code);
+            v.note(
+                || called("accepted", &[code], &Map::new()),
+                || Question::Accepted(name),
             );
-    };
-}
-
-fn register_money(engine: &mut Engine) {
-    windowed!(engine, "spend", |v, c, w| v.spend(c, w).to_decimal());
-    windowed!(engine, "average", |v, c, w| v.average(c, w));
-    windowed!(engine, "largest", |v, c, w| v.largest(c, w).to_decimal());
-    windowed!(engine, "inflow", |v, c, w| v
-        .flow(Direction::In, c, w)
-        .to_decimal());
-    windowed!(engine, "outflow", |v, c, w| v
-        .flow(Direction::Out, c, w)
-        .to_decimal());
-    engine.register_fn(
-        "balance_change",
-        |v: &mut CustomerView, w: &str| -> Answer<Decimal> {
-            let w = v.window(w)?;
-            Ok(v.view().balance_change(w).to_decimal())
-        },
-    );
-}
-
-fn register_journal(engine: &mut Engine) {
-    let none = Map::new;
-    engine
-        .register_fn("count", move |v: &mut CustomerView, kind: &str, w: &str| {
-            v.count(kind, w, &none())
-        })
-        .register_fn(
-            "count",
-            |v: &mut CustomerView, kind: &str, w: &str, filter: Map| v.count(kind, w, &filter),
-        )
-        .register_fn("last", move |v: &mut CustomerView, kind: &str| {
-            v.last(kind, &none())
-        })
-        .register_fn("last", |v: &mut CustomerView, kind: &str, filter: Map| {
-            v.last(kind, &filter)
-        })
-        .register_fn("since", move |v: &mut CustomerView, kind: &str| {
-            v.since(kind, &none())
-        })
-        .register_fn("since", |v: &mut CustomerView, kind: &str, filter: Map| {
-            v.since(kind, &filter)
-        })
-        .register_fn(
-            "distinct",
-            |v: &mut CustomerView, what: &str, w: &str| -> Answer<i64> {
-                let (what, w) = (distinct_of(what)?, v.window(w)?);
-                Ok(i64::try_from(v.view().distinct(what, w)).unwrap_or(i64::MAX))
-            },
-        )
-        .register_fn(
-            "share",
-            |v: &mut CustomerView, category: &str, w: &str| -> Answer<Decimal> {
-                let w = v.window(w)?;
-                Ok(v.view().share(category, w))
-            },
-        )
-        .register_fn(
-            "preference",
-            |v: &mut CustomerView, w: &str| -> Answer<Dynamic> {
-                let w = v.window(w)?;
-                Ok(v.view()
-                    .preference(w)
-                    .map_or(Dynamic::UNIT, |word| text(&word)))
-            },
-        );
-}
-
-fn register_helpers(engine: &mut Engine) {
-    engine
-        .register_fn("min", |a: Decimal, b: Decimal| a.min(b))
-        .register_fn("min", |a: Decimal, b: i64| a.min(b.into()))
-        .register_fn("min", |a: i64, b: Decimal| Decimal::from(a).min(b))
-        .register_fn("max", |a: Decimal, b: Decimal| a.max(b))
-        .register_fn("max", |a: Decimal, b: i64| a.max(b.into()))
-        .register_fn("max", |a: i64, b: Decimal| Decimal::from(a).max(b))
-        .register_fn("round", |x: Decimal, digits: i64| rounded(x, digits))
-        .register_fn("round", |x: i64, _digits: i64| x)
-        .register_fn("money", |x: Decimal| money_text(x))
-        .register_fn("money", |x: i64| money_text(x.into()));
-}
-
-/// Rounds half to even.
-fn rounded(x: Decimal, digits: i64) -> Decimal {
-    let digits = u32::try_from(digits.clamp(0, 28)).unwrap_or(0);
-    x.round_dp_with_strategy(digits, RoundingStrategy::MidpointNearestEven)
-}
-
-fn money_text(x: Decimal) -> String {
-    format!("{:.2}", rounded(x, 2))
+            name.is_some_and(|code| v.0.customer.contacts.accepted(code))
+        });
 }

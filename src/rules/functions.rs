@@ -65,6 +65,14 @@ impl<'a> Script<'a> {
         self.functions.iter().find(|f| f.name == name)
     }
 
+    /// A function's parameters as they are written, with their brackets.
+    pub(super) fn parameters(&self, definition: &Definition) -> &'a str {
+        // Before the brace; between the brackets there are but names.
+        let end = definition.body.start - 1;
+        let open = (0..end).rev().find(|at| self.word(*at) == "(");
+        &self.text[self.span(&(open.unwrap_or(end)..end))]
+    }
+
     fn definitions(&self) -> Vec<Definition> {
         let mut found = Vec::new();
         let mut at = 0;

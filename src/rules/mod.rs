@@ -4,12 +4,14 @@
 
 mod analysis;
 mod api;
+mod asked;
 mod catalogue;
 mod diagnostic;
 mod functions;
 mod header;
 mod moment;
 mod mutants;
+mod numbers;
 mod parse;
 mod probes;
 mod record;
@@ -22,8 +24,10 @@ mod sources;
 mod subset;
 mod tokens;
 mod waiting;
+mod windows;
 
 pub use analysis::CheckOptions;
+pub use asked::{Asked, Recorder};
 pub use diagnostic::{Diagnostic, Severity, did_you_mean, render};
 pub use moment::{EventView, Moment, PastDecision, Standing, Subject};
 pub use mutants::Mutant;

@@ -1,6 +1,7 @@
 //! What the functions of a rule are handed: an event, a customer as of a time, an earlier decision.
 
 use super::api::CustomerView;
+use super::asked::Recorder;
 use super::record::{Fields, Record, text};
 use crate::clock::Millis;
 use crate::event::{Event, Occasion, Schema};
@@ -63,6 +64,7 @@ pub struct Moment<'a> {
     /// Made when the first rule needs them.
     views: OnceCell<(Dynamic, Dynamic)>,
     trimmed: Arc<AtomicBool>,
+    recorder: Option<Recorder>,
 }
 
 impl<'a> Moment<'a> {
@@ -77,7 +79,15 @@ impl<'a> Moment<'a> {
             schema,
             views: OnceCell::new(),
             trimmed: Arc::default(),
+            recorder: None,
         }
+    }
+
+    /// The same, with what rules ask of the customer written down.
+    #[must_use]
+    pub fn recording(mut self, recorder: Recorder) -> Self {
+        self.recorder = Some(recorder);
+        self
     }
 
     /// Whether a rule asked for a window that reaches over the edge of the journal.
@@ -98,7 +108,12 @@ impl<'a> Moment<'a> {
                 Subject::Event(event) => Dynamic::from(Record::of_event(event)),
                 Subject::View(view) => view.0.clone(),
             };
-            let view = CustomerView::new(self.standing, self.schema.clone(), self.trimmed.clone());
+            let view = CustomerView::new(
+                self.standing,
+                self.schema.clone(),
+                self.trimmed.clone(),
+                self.recorder.clone(),
+            );
             (event, Dynamic::from(view))
         });
         (event.clone(), customer.clone())

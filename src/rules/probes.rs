@@ -14,8 +14,13 @@ use rhai::{Dynamic, Engine};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
+/// Operations that one call may take when it is watched: watching takes some of its own.
+const OPERATIONS_MAX: u64 = 1_000_000;
 /// The longest value that is shown, in characters.
 const VALUE_CHARS_MAX: usize = 60;
+
+/// The functions of a rule whose conjuncts can be asked apart.
+const ASKED_APART: [&str; 2] = ["when", "still"];
 
 /// Where conditions are watched, and what they wrote down.
 #[derive(Debug, Default)]
@@ -25,6 +30,8 @@ pub struct Probes {
     /// Every part that is watched.
     pub sites: Vec<Site>,
     trace: Arc<Mutex<Vec<Mark>>>,
+    /// Whether each conjunct of a rule gets a function of its own.
+    apart: bool,
 }
 
 /// A function whose condition is watched.
@@ -71,6 +78,18 @@ impl Probes {
         std::mem::take(&mut *self.trace.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// A conjunct with the values that were seen in place of what they are values of, the last of each; `None` if
+    /// none was seen.
+    #[must_use]
+    pub fn with_values(&self, site: usize, marks: &[Mark]) -> Option<String> {
+        self.sites[site].with_values(|wanted| {
+            marks.iter().rev().find_map(|mark| match mark {
+                Mark::Saw(site, value) if *site == wanted => Some(value.clone()),
+                _ => None,
+            })
+        })
+    }
+
     /// The function of a file, if it is watched.
     #[must_use]
     pub fn function(&self, file: &str, name: &str) -> Option<usize> {
@@ -84,7 +103,21 @@ impl RuleSet {
     /// sites of a rule have the same numbers whatever other rules are there, if it is watched first.
     #[must_use]
     pub fn probed(&self, sources: &Sources, first: &str) -> (Self, Probes) {
-        let mut probes = Probes::default();
+        self.watched(sources, first, Probes::default())
+    }
+
+    /// The same rules with watched conditions, of which each conjunct can be [asked](RuleSet::conjunct)
+    /// by itself, whatever the others say.
+    #[must_use]
+    pub fn taken_apart(&self, sources: &Sources) -> (Self, Probes) {
+        let apart = Probes {
+            apart: true,
+            ..Probes::default()
+        };
+        self.watched(sources, "", apart)
+    }
+
+    fn watched(&self, sources: &Sources, first: &str, mut probes: Probes) -> (Self, Probes) {
         let rule = sources.rules.iter().find(|source| *source.path == *first);
         let watched_first = rule.map(|rule| probes.watch(rule));
         let watched: Vec<Source> = (sources.library.iter())
@@ -117,8 +150,11 @@ impl RuleSet {
 
     fn probing_engine(&self, probes: &Probes) -> Engine {
         let mut engine = sandbox::engine();
-        // Watching takes operations and depth of its own.
-        engine.set_max_operations(0).set_max_expr_depths(0, 0);
+        // Watching takes operations, depth and functions of its own.
+        engine
+            .set_max_operations(OPERATIONS_MAX)
+            .set_max_expr_depths(0, 0)
+            .set_max_functions(usize::MAX);
         api::register_properties(&mut engine, &self.schema);
         let write = |trace: &Arc<Mutex<Vec<Mark>>>, mark: Mark| {
             trace
@@ -148,7 +184,7 @@ impl RuleSet {
 }
 
 /// A value as it is shown to people.
-fn shown(value_seen: &Dynamic) -> String {
+pub(super) fn shown(value_seen: &Dynamic) -> String {
     let text = match value(value_seen, Path::Whole("value")) {
         Ok(value) => text_of(&value),
         Err(_) => format!("a {}", value_seen.type_name()),
@@ -182,6 +218,7 @@ impl Probes {
         let called = script.called(&["when", "still", "converted"]);
         let is_rule = script.function("when").is_some();
         let mut insertions: Vec<(usize, String)> = Vec::new();
+        let mut apart = String::new();
         for definition in &script.functions {
             if is_rule && !called.contains(&definition.name) {
                 continue;
@@ -192,18 +229,30 @@ impl Probes {
             let function = self.functions.len();
             let start = script.tokens[definition.body.start - 1].span.end;
             insertions.push((start, format!(" __began({function}); ")));
-            let parts = match script.condition(last) {
+            let parts = match script.condition(last.clone()) {
                 Condition::All(parts) => parts,
                 other => vec![other],
             };
             let mut conjuncts = Vec::new();
+            let is_asked = self.apart && is_rule && ASKED_APART.contains(&&*definition.name);
+            let before = start..script.span(&last).start;
             for part in parts {
                 let span = script.span(&part.tokens());
                 let site = self.site(&script, function, &span);
+                let mut own = vec![(span.start, format!("__held({site}, "))];
+                self.watch_values(&script, site, &span, &part, &mut own);
+                own.push((span.end, ")".to_owned()));
+                if is_asked {
+                    let name = conjunct_name(&definition.name, conjuncts.len());
+                    apart += &format!(
+                        "\nfn {name}{} {{ {} {} }}",
+                        script.parameters(definition),
+                        &source.text[before.clone()],
+                        woven(&source.text, span, own.clone())
+                    );
+                }
                 conjuncts.push(site);
-                insertions.push((span.start, format!("__held({site}, ")));
-                self.watch_values(&script, site, &span, &part, &mut insertions);
-                insertions.push((span.end, ")".to_owned()));
+                insertions.append(&mut own);
             }
             self.functions.push(ProbedFunction {
                 file: source.path.clone(),
@@ -211,17 +260,7 @@ impl Probes {
                 conjuncts,
             });
         }
-        // Stable: at one place, what was put first opens first and closes last.
-        insertions.sort_by_key(|(at, _)| *at);
-        let mut text = String::with_capacity(source.text.len() * 2);
-        let mut from = 0;
-        for (at, inserted) in insertions {
-            text.push_str(&source.text[from..at]);
-            text.push_str(&inserted);
-            from = at;
-        }
-        text.push_str(&source.text[from..]);
-        text
+        woven(&source.text, 0..source.text.len(), insertions) + apart.as_str()
     }
 
     fn site(&mut self, script: &Script<'_>, function: usize, span: &Range<usize>) -> usize {
@@ -294,6 +333,26 @@ impl Site {
         }
         any.then(|| one_line(&text))
     }
+}
+
+/// What the function is called that is one conjunct of another, by its number.
+pub(super) fn conjunct_name(function: &str, number: usize) -> String {
+    format!("__{function}_{number}")
+}
+
+/// A range of a text with something put in at some places.
+fn woven(text: &str, range: Range<usize>, mut insertions: Vec<(usize, String)>) -> String {
+    // Stable: at one place, what was put first opens first and closes last.
+    insertions.sort_by_key(|(at, _)| *at);
+    let mut woven = String::with_capacity(range.len() * 2);
+    let mut from = range.start;
+    for (at, inserted) in insertions {
+        woven.push_str(&text[from..at]);
+        woven.push_str(&inserted);
+        from = at;
+    }
+    woven.push_str(&text[from..range.end]);
+    woven
 }
 
 fn one_line(text: &str) -> String {

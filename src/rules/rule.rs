@@ -118,10 +118,21 @@ impl Rule {
         moment: &Moment<'_>,
         decision: Option<&PastDecision>,
     ) -> Result<bool, RuleError> {
+        self.holds_as(engine, (function, function.name()), moment, decision)
+    }
+
+    /// The same of another function, which stands for this one.
+    pub(super) fn holds_as(
+        &self,
+        engine: &Engine,
+        (function, name): (Function, &str),
+        moment: &Moment<'_>,
+        decision: Option<&PastDecision>,
+    ) -> Result<bool, RuleError> {
         let (event, customer) = moment.views();
         let mut arguments = vec![event, customer];
         arguments.extend(decision.map(PastDecision::view));
-        let returned = self.call(engine, function, arguments)?;
+        let returned = self.call_as(engine, (function, name), arguments)?;
         returned.as_bool().map_err(|found| {
             self.error(
                 function,
@@ -177,6 +188,15 @@ impl Rule {
         function: Function,
         arguments: Vec<Dynamic>,
     ) -> Result<Dynamic, RuleError> {
+        self.call_as(engine, (function, function.name()), arguments)
+    }
+
+    fn call_as(
+        &self,
+        engine: &Engine,
+        (function, name): (Function, &str),
+        arguments: Vec<Dynamic>,
+    ) -> Result<Dynamic, RuleError> {
         let options = CallFnOptions::new().eval_ast(false);
         let mut scope = Scope::new();
         let called = catch_unwind(AssertUnwindSafe(|| {
@@ -184,7 +204,7 @@ impl Rule {
                 options,
                 &mut scope,
                 &self.functions,
-                function.name(),
+                name,
                 arguments,
             )
         }));

@@ -177,6 +177,22 @@ impl RuleSet {
         rule.holds(&self.engine, Function::Still, moment, None)
     }
 
+    /// Whether one conjunct of `when` or `still` holds, whatever the others say; the set must be
+    /// [taken apart](RuleSet::taken_apart).
+    ///
+    /// # Errors
+    /// As for [`RuleSet::when`].
+    pub fn conjunct(
+        &self,
+        rule: &Rule,
+        function: Function,
+        number: usize,
+        moment: &Moment<'_>,
+    ) -> Result<bool, RuleError> {
+        let name = super::probes::conjunct_name(function.name(), number);
+        rule.holds_as(&self.engine, (function, &name), moment, None)
+    }
+
     /// Whether an event is what an earlier decision of the rule was for.
     ///
     /// # Errors

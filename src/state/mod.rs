@@ -12,6 +12,7 @@ mod customers;
 pub mod export;
 mod grants;
 mod holding;
+mod items;
 mod journal;
 mod ledger;
 mod list;
@@ -33,6 +34,7 @@ pub use grants::{
     Answer, Claim, ClaimKind, Entry as GrantsEntry, Epochs, Grant, Plan, Record as GrantRecord,
     Sight, Terms as GrantTerms,
 };
+pub use items::{Answer as WindowAnswer, Item, ItemOf, Question};
 pub use journal::{Entries, Entry, EntryRef, Journal, KeptValue};
 pub use ledger::{AccountKey, Draw, Drawn, Ledger, Limits, Turns, Want};
 pub use list::ThinList;

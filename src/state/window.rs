@@ -72,7 +72,7 @@ pub enum Distinct {
 }
 
 impl Distinct {
-    fn of(self, shape: &Shape) -> Option<Name> {
+    pub(super) fn of(self, shape: &Shape) -> Option<Name> {
         match self {
             Self::Merchant => shape.merchant(),
             Self::Category => shape.category,
@@ -340,7 +340,7 @@ impl<'a> View<'a> {
             .map(|(_, word)| word)
     }
 
-    fn fits(&self, entry: EntryRef<'_>, class: ShapeClass, filter: &Filter) -> bool {
+    pub(super) fn fits(&self, entry: EntryRef<'_>, class: ShapeClass, filter: &Filter) -> bool {
         filter
             .iter()
             .all(|(field, wanted)| field_value(entry, class, *field, self.names) == Some(*wanted))

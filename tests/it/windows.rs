@@ -7,8 +7,8 @@ use onscene::decode::Decoder;
 use onscene::event::{Direction, Event, Incoming, Schema, Stored};
 use onscene::money::{Money, Rates};
 use onscene::state::{
-    Applied, Customer, Customers, Distinct, Filter, FilterField, FilterValue, JournalLimits, Names,
-    View, Window,
+    Applied, Customer, Customers, Distinct, Filter, FilterField, FilterValue, ItemOf,
+    JournalLimits, Names, Question, View, Window,
 };
 use proptest::prelude::*;
 use rust_decimal::Decimal;
@@ -547,6 +547,63 @@ fn questions(customers: &Customers) -> Vec<Asked> {
     all
 }
 
+/// What an answer is made of comes to the answer, and lies in the window.
+fn check_items(view: &View<'_>, question: &Question) {
+    let items = view.items(question);
+    assert_eq!(
+        view.summed(question, &items),
+        view.answer(question),
+        "{question:?} of {items:?}"
+    );
+    let Some(window) = question.window() else {
+        return;
+    };
+    for item in items {
+        let ItemOf::Entry(entry) = item.of else {
+            panic!("nothing was said to anybody");
+        };
+        let age = view.time - entry.time();
+        assert!((0..window.millis()).contains(&age), "{question:?}: {age}");
+    }
+}
+
+fn check_all_items(view: &View<'_>, window: Window, asked: &[Asked]) {
+    let categories = CATEGORIES.iter().copied().chain(["never seen"]);
+    for category in categories.clone().map(Some).chain([None]) {
+        let of = || category.map(Box::<str>::from);
+        for question in [
+            Question::Spend(of(), window),
+            Question::Average(of(), window),
+            Question::Largest(of(), window),
+            Question::Flow(Direction::In, of(), window),
+            Question::Flow(Direction::Out, of(), window),
+        ] {
+            check_items(view, &question);
+        }
+    }
+    for category in categories {
+        check_items(view, &Question::Share(category.into(), window));
+    }
+    for what in [
+        Distinct::Merchant,
+        Distinct::Category,
+        Distinct::Counterparty,
+        Distinct::Channel,
+    ] {
+        check_items(view, &Question::Distinct(what, window));
+    }
+    check_items(view, &Question::BalanceChange(window));
+    check_items(view, &Question::Preference(window));
+    for Asked { kind, filter, .. } in asked {
+        check_items(
+            view,
+            &Question::Count((*kind).into(), window, filter.clone()),
+        );
+        check_items(view, &Question::Last((*kind).into(), filter.clone()));
+        check_items(view, &Question::Since((*kind).into(), filter.clone()));
+    }
+}
+
 /// Asks everything as of the happening that stands at `index`.
 fn check(customers: &Customers, customer: &Customer, model: &Model, index: usize) {
     let trigger = &model.taken[index];
@@ -560,6 +617,7 @@ fn check(customers: &Customers, customer: &Customer, model: &Model, index: usize
         let seen = model.within(trigger.at, window);
         check_money(&view, window, &seen);
         check_interests(&view, window, &seen);
+        check_all_items(&view, window, &questions(customers));
         for asked in questions(customers) {
             let count = seen
                 .iter()

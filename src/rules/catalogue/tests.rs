@@ -12,7 +12,11 @@ use rhai::{Dynamic, Engine, EvalAltResult, Scope};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-const API: &str = include_str!("../api.rs");
+const API: &str = concat!(
+    include_str!("../api.rs"),
+    include_str!("../numbers.rs"),
+    include_str!("../windows.rs")
+);
 
 /// What stands in the first double quotes after each occurrence of some code.
 fn names_after(code: &str) -> BTreeSet<&'static str> {

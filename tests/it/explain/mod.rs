@@ -1,0 +1,3 @@
+//! Why and why not: conditions taken apart, and what became of events, live and put together again.
+
+mod conditions;
