@@ -1,124 +1,22 @@
 //! The vocabulary of what goes out: verdicts, decisions, and the action CloudEvent.
 
+mod verdict;
+
 use crate::clock::{Millis, format_rfc3339};
 use crate::event::Value;
 use crate::money::Money;
-use crate::partitioning::CustomerId;
-use crate::state::{DecisionId, Wait, Window};
+use crate::partitioning::{CustomerId, token};
+use crate::state::{DecisionId, Delivery, Wait, Window};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::sync::Arc;
 
-/// The channel token of the control group's decisions.
+pub use verdict::Verdict;
+
+/// The channel token of the control groups' decisions.
 pub const HOLDOUT_CHANNEL: &str = "_holdout";
-
-/// What became of a rule at an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Verdict {
-    /// The action went out.
-    Sent,
-    /// It would have gone out, but the customer is in the rule's control group.
-    Holdout,
-    /// The rule failed too often lately, and is not asked for a while.
-    Quarantine,
-    /// Outside the rule's dates, days or hours.
-    Schedule,
-    /// The customer is in none of the rule's segments.
-    Audience,
-    /// The rule is not rolled out to this customer yet.
-    Rollout,
-    /// The trigger is older than the rule's `fresh`.
-    Stale,
-    /// `when` said no.
-    Condition,
-    /// The rule spoke to this customer too recently.
-    Cooldown,
-    /// The rule spoke to this customer too often.
-    Cap,
-    /// The customer refused each of the rule's channels.
-    Consent,
-    /// None of the rule's channels reaches the customer.
-    Unreachable,
-    /// The contact policy keeps this hour quiet, and the rule does not wait.
-    QuietHours,
-    /// The contact policy keeps this hour quiet: looked at again when it ends.
-    Deferred,
-    /// The rule's budget does not cover it.
-    Budget,
-    /// Another rule of the group won.
-    Arbitration,
-    /// `still` said no.
-    Still,
-    /// `action` had nothing to say.
-    None,
-    /// A function of the rule failed.
-    Error,
-}
-
-impl Verdict {
-    /// Every verdict.
-    pub const ALL: [Self; 19] = [
-        Self::Sent,
-        Self::Holdout,
-        Self::Quarantine,
-        Self::Schedule,
-        Self::Audience,
-        Self::Rollout,
-        Self::Stale,
-        Self::Condition,
-        Self::Cooldown,
-        Self::Cap,
-        Self::Consent,
-        Self::Unreachable,
-        Self::QuietHours,
-        Self::Deferred,
-        Self::Budget,
-        Self::Arbitration,
-        Self::Still,
-        Self::None,
-        Self::Error,
-    ];
-
-    /// The word in actions, metrics and reports.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Sent => "sent",
-            Self::Holdout => "holdout",
-            Self::Quarantine => "quarantine",
-            Self::Schedule => "schedule",
-            Self::Audience => "audience",
-            Self::Rollout => "rollout",
-            Self::Stale => "stale",
-            Self::Condition => "condition",
-            Self::Cooldown => "cooldown",
-            Self::Cap => "cap",
-            Self::Consent => "consent",
-            Self::Unreachable => "unreachable",
-            Self::QuietHours => "quiet_hours",
-            Self::Deferred => "deferred",
-            Self::Budget => "budget",
-            Self::Arbitration => "arbitration",
-            Self::Still => "still",
-            Self::None => "none",
-            Self::Error => "error",
-        }
-    }
-
-    /// Whether the rule's condition held.
-    #[must_use]
-    pub const fn is_proposal(self) -> bool {
-        !matches!(
-            self,
-            Self::Quarantine
-                | Self::Schedule
-                | Self::Audience
-                | Self::Rollout
-                | Self::Stale
-                | Self::Condition
-        )
-    }
-}
+/// The channel token of the decisions of rules in shadow mode.
+pub const SHADOW_CHANNEL: &str = "_shadow";
 
 /// The event that a decision answers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -226,7 +124,7 @@ fn weight(value: &Value) -> usize {
     }
 }
 
-/// A decision to speak, or one held out.
+/// A decision to speak, one held out, or one of a rule in shadow mode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
     /// Its id.
@@ -243,8 +141,18 @@ pub struct Decision {
     pub variant: Box<str>,
     /// The step of a journey; 0 for a rule without steps.
     pub step: u32,
-    /// [`Verdict::Sent`] or [`Verdict::Holdout`].
+    /// [`Verdict::Sent`], [`Verdict::Holdout`] or [`Verdict::Shadow`].
     pub verdict: Verdict,
+    /// Of one held out: whether the customer is in the control group of all rules.
+    pub control: bool,
+    /// The scene of its rule.
+    pub scene: Option<Arc<str>>,
+    /// Whom the customer shares caps with: the household's key.
+    pub household: Option<Box<str>>,
+    /// The decision that failed on another channel, and that this one stands in for.
+    pub fallback_of: Option<DecisionId>,
+    /// The channels after the chosen one that policy allowed too, in order.
+    pub channels_left: Vec<Box<str>>,
     /// What it answers.
     pub trigger: Trigger,
     /// What it says.
@@ -329,7 +237,19 @@ impl Decision {
     pub fn subject_channel(&self) -> &str {
         match self.verdict {
             Verdict::Holdout => HOLDOUT_CHANNEL,
+            Verdict::Shadow => SHADOW_CHANNEL,
             _ => &self.channel,
+        }
+    }
+
+    /// Whether the customer gets it, and if not, why.
+    #[must_use]
+    pub fn delivery(&self) -> Delivery {
+        match self.verdict {
+            Verdict::Shadow => Delivery::Shadow,
+            Verdict::Holdout if self.control => Delivery::Control,
+            Verdict::Holdout => Delivery::Holdout,
+            _ => Delivery::Sent,
         }
     }
 
@@ -375,10 +295,7 @@ impl Decision {
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = vec![
             ("Onscene-Customer", self.customer.token().into_owned()),
-            (
-                "Onscene-Rule",
-                crate::partitioning::token(&self.rule).into_owned(),
-            ),
+            ("Onscene-Rule", token(&self.rule).into_owned()),
             ("Onscene-Action", self.body.kind.to_string()),
             ("Onscene-Channel", self.channel.to_string()),
             ("Onscene-Verdict", self.verdict.word().to_owned()),
@@ -401,11 +318,9 @@ impl Decision {
             headers.push(("Onscene-Next", next.to_string()));
         }
         if let Some(account) = &self.account {
-            headers.push((
-                "Onscene-Account",
-                crate::partitioning::token(account).into_owned(),
-            ));
+            headers.push(("Onscene-Account", token(account).into_owned()));
         }
+        headers.extend(self.policy_headers());
         if let Some(expires) = self.expires_at() {
             headers.push(("Onscene-Expires", format_rfc3339(expires)));
         }
@@ -413,6 +328,27 @@ impl Decision {
             headers.push(("traceparent", trace.to_string()));
         }
         headers
+    }
+
+    /// What caps and experiments will count it by; nothing where there is nothing to say.
+    fn policy_headers(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let encode = |text: &str| token(text).into_owned();
+        let left = self.channels_left.join(",");
+        let headers = [
+            ("Onscene-Scene", self.scene.as_deref().map(encode)),
+            ("Onscene-Household", self.household.as_deref().map(encode)),
+            ("Onscene-Control", self.control.then(|| "1".to_owned())),
+            (
+                "Onscene-Fallback-Of",
+                self.fallback_of.map(|id| id.to_string()),
+            ),
+            (
+                "Onscene-Channels-Left",
+                Some(left).filter(|left| !left.is_empty()),
+            ),
+        ];
+        let headers = headers.into_iter();
+        headers.filter_map(|(name, value)| Some((name, value?)))
     }
 }
 

@@ -19,7 +19,7 @@ pub struct Terms {
     /// Event types it listens to.
     pub on: Vec<Arc<str>>,
     /// The scene it belongs to.
-    pub scene: Option<Box<str>>,
+    pub scene: Option<Arc<str>>,
     /// First day, in the customer's time zone.
     pub starts: Option<Date>,
     /// First day on which it no longer speaks.

@@ -174,9 +174,10 @@ fn report(name: &str, number: u64, line: &Line, tally: &mut Tally) {
     }
 }
 
-/// A proposal that did not go out, in the shape of an action without a channel and a body.
+/// A proposal that did not go out, in the shape of an action without a channel and a body; if another
+/// rule won, with its name.
 fn silenced_json(silenced: &Silenced, generation: &str) -> serde_json::Value {
-    serde_json::json!({
+    let mut json = serde_json::json!({
         "specversion": "1.0",
         "id": crate::action::decision_id(
             &silenced.customer, &silenced.trigger.source, &silenced.trigger.id, &silenced.rule, silenced.step
@@ -194,7 +195,11 @@ fn silenced_json(silenced: &Silenced, generation: &str) -> serde_json::Value {
             "trigger": silenced.trigger,
             "decided_at": format_rfc3339(silenced.at),
         },
-    })
+    });
+    if let Some(winner) = &silenced.winner {
+        json["data"]["winner"] = (&**winner).into();
+    }
+    json
 }
 
 fn engine(config: &Config, all: bool) -> anyhow::Result<Engine> {

@@ -1,20 +1,22 @@
 //! The messages of a partition's log, and what the fold needs of each.
 
-use crate::action::{HOLDOUT_CHANNEL, Next};
+use crate::action::{Next, Verdict};
 use crate::clock::parse_rfc3339;
 use crate::event::{Value, parse_json};
 use crate::money::Money;
 use crate::partition::{Logged, LoggedDecision, Place};
 use crate::partitioning::{CustomerId, untoken};
-use crate::state::DecisionId;
+use crate::state::{DecisionId, Delivery};
 use serde::{Deserialize, Serialize};
 
-/// `Onscene-Kind` of a message that is an action or a held-out decision.
+/// `Onscene-Kind` of a message that is an action, or a decision that was not sent.
 pub const KIND_ACTION: &str = "action";
 /// `Onscene-Kind` of a record about something that waits.
 pub const KIND_TIMER: &str = "timer";
 /// `Onscene-Kind` of a record about a conversion.
 pub const KIND_CONVERSION: &str = "conversion";
+/// `Onscene-Kind` of a record about an outcome.
+pub const KIND_OUTCOME: &str = "outcome";
 /// `Onscene-Kind` of a record about a broadcast or a daily trigger.
 pub const KIND_SWEEP: &str = "sweep";
 /// `Onscene-Kind` of a record about a rule in quarantine.
@@ -99,6 +101,9 @@ pub fn read<'a>(
         Some(KIND_CONVERSION) => record(Logged::Conversion(
             serde_json::from_slice(payload).map_err(json)?,
         )),
+        Some(KIND_OUTCOME) => record(Logged::Outcome(
+            serde_json::from_slice(payload).map_err(json)?,
+        )),
         Some(KIND_SWEEP) => record(Logged::Sweep(
             serde_json::from_slice(payload).map_err(json)?,
         )),
@@ -166,19 +171,12 @@ fn decision<'a>(
         Some(time) => time,
         None => parse_rfc3339(&text(trigger, "time")?).ok_or("no trigger time")?,
     };
-    let entry = match header("Onscene-Entry") {
-        Some(entry) => DecisionId::parse(entry).ok_or("bad Onscene-Entry")?,
-        None => id,
-    };
-    let next = match header("Onscene-Next") {
-        Some(next) => Some(Next::parse(next).ok_or("bad Onscene-Next")?),
-        None => None,
-    };
+    let next = header("Onscene-Next").map(|next| Next::parse(next).ok_or("bad Onscene-Next"));
     let step = data.get("step").and_then(Value::as_decimal);
     let logged = LoggedDecision {
         id,
-        entry,
-        next,
+        entry: id_in(header, "Onscene-Entry")?.unwrap_or(id),
+        next: next.transpose()?,
         customer: CustomerId::new(&text(&action, "subject")?).ok_or("no customer")?,
         rule: text(data, "rule")?.into(),
         variant: text(data, "variant")?.into(),
@@ -191,12 +189,39 @@ fn decision<'a>(
         value: amount("value"),
         cost: amount("cost"),
         account: header("Onscene-Account").map(|token| untoken(token).into()),
-        holdout: text(data, "verdict")? == HOLDOUT_CHANNEL.trim_start_matches('_'),
+        delivery: delivery(&text(data, "verdict")?, header("Onscene-Control").is_some()),
+        scene: header("Onscene-Scene").map(|token| untoken(token).into()),
+        household: header("Onscene-Household").map(|token| untoken(token).into()),
+        fallback_of: id_in(header, "Onscene-Fallback-Of")?,
+        channels_left: (header("Onscene-Channels-Left").into_iter())
+            .flat_map(|channels| channels.split(',').map(Box::from))
+            .collect(),
         at: number("Onscene-Policy-Time")?.ok_or("no Onscene-Policy-Time")?,
         time,
     };
     Ok(LogItem::Entry {
-        logged: Logged::Decision(logged),
+        logged: Logged::Decision(Box::new(logged)),
         place: place(header).ok_or("no Onscene-After")?,
     })
+}
+
+/// The id of a decision in a header, if it is there.
+fn id_in<'a>(
+    header: &impl Fn(&str) -> Option<&'a str>,
+    name: &str,
+) -> Result<Option<DecisionId>, String> {
+    let id = header(name).map(|text| DecisionId::parse(text).ok_or_else(|| format!("bad {name}")));
+    id.transpose()
+}
+
+fn delivery(verdict: &str, control: bool) -> Delivery {
+    if verdict == Verdict::Shadow.word() {
+        Delivery::Shadow
+    } else if verdict != Verdict::Holdout.word() {
+        Delivery::Sent
+    } else if control {
+        Delivery::Control
+    } else {
+        Delivery::Holdout
+    }
 }

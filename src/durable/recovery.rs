@@ -93,7 +93,7 @@ impl Recovery {
     /// What is logged of decisions: what budgets have spent.
     pub fn decisions(&self) -> impl Iterator<Item = &LoggedDecision> {
         self.entries.iter().filter_map(|(_, logged)| match logged {
-            Logged::Decision(decision) => Some(decision),
+            Logged::Decision(decision) => Some(&**decision),
             _ => None,
         })
     }

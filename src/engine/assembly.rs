@@ -15,7 +15,7 @@ use crate::nats::{Chain, ChainState, LogMessage, LogStore};
 use crate::partition::Partition;
 use crate::policy::{Held, Quarantine};
 use crate::registry::RuleRegistry;
-use crate::state::{Customers, Draw, JournalLimits, Ledger};
+use crate::state::{Customers, JournalLimits, Ledger};
 use crate::telemetry::Metrics;
 use jiff::tz::TimeZone;
 use std::sync::Arc;
@@ -239,16 +239,8 @@ fn spend<S: LogStore>(ledger: &Ledger, taken: &[Taken<S>], zone: &TimeZone) {
     } in taken
     {
         ledger.add_all(chain.partition(), partition.spending());
-        for decision in recovery.decisions().filter(|d| !d.holdout) {
-            if let Some(cost) = decision.cost {
-                let draw = Draw {
-                    rule: decision.rule.clone(),
-                    account: decision.account.clone(),
-                    day: crate::policy::local_day(decision.at, zone),
-                    cost,
-                };
-                ledger.add(chain.partition(), &draw);
-            }
+        for draw in recovery.decisions().filter_map(|d| d.draw(zone)) {
+            ledger.add(chain.partition(), &draw);
         }
     }
 }

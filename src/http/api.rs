@@ -136,7 +136,8 @@ fn state(id: &str, customer: &Customer, names: &Names) -> Value {
             "converted": c.converted,
             "at": format_rfc3339(c.at),
             "code": c.code.map(word),
-            "holdout": c.holdout,
+            "delivery": c.delivery.word(),
+            "scene": c.scene.map(word),
             "outcomes": c.outcomes.words().collect::<Vec<_>>(),
         })).collect::<Vec<_>>(),
     })

@@ -2,19 +2,18 @@
 //! rule after another.
 
 use super::Partition;
-use super::output::{
-    LogEntry, Output, Place, QuarantineRecord, Quarantined, Silenced, TimerChange, TimerRecord,
-};
+use super::output::{Output, Quarantined, RuleChecks, Silenced};
+use super::record::{LogEntry, Place, QuarantineRecord, TimerChange, TimerRecord};
 use super::till::Till;
-use crate::action::{Body, Decision, Next, Trigger, Verdict, decision_id};
+use crate::action::{Next, Trigger, Verdict, decision_id};
 use crate::clock::Millis;
+use crate::event::Value;
 use crate::event::{Event, Occasion};
-use crate::money::Money;
 use crate::partitioning::CustomerId;
-use crate::policy::{self, Refusal};
-use crate::rules::{Function, Moment, Rule, RuleError, RuleSet};
-use crate::state::{Customer, DecisionId, Draw, Remembered, Wait};
-use crate::terms::Budget;
+use crate::policy::{self, Trace, trace};
+use crate::rules::{Moment, Rule, RuleError, RuleSet};
+use crate::state::{Customer, DecisionId, Remembered, Wait};
+use crate::terms::Terms;
 use std::sync::Arc;
 
 /// What the rules are asked about.
@@ -51,7 +50,7 @@ impl Origin<'_> {
         }
     }
 
-    fn traceparent(self) -> Option<Box<str>> {
+    pub(super) fn traceparent(self) -> Option<Box<str>> {
         match self {
             Self::Event(event, _) => event.traceparent.clone(),
             Self::Occasion(occasion, _) => occasion.traceparent.clone(),
@@ -82,6 +81,8 @@ pub(super) struct Case<'a> {
     /// The wall clock.
     pub(super) now: Millis,
     pub(super) till: Till,
+    /// What was asked on the way.
+    pub(super) trace: Trace,
     pub(super) output: &'a mut Output,
 }
 
@@ -103,28 +104,41 @@ pub(super) enum Said {
 }
 
 impl Case<'_> {
-    pub(super) fn count(&mut self, rule: &Rule, verdict: Verdict) {
-        let key = (rule.terms.name.clone(), verdict);
+    /// Counts what became of a rule at a step.
+    pub(super) fn count(&mut self, rule: &Rule, step: u32, verdict: Verdict) {
+        let name = &rule.terms.name;
+        if let Some(checks) = self.trace.take(name) {
+            self.output.checks.push(RuleChecks {
+                rule: name.clone(),
+                step,
+                verdict,
+                checks,
+            });
+        }
+        let key = (name.clone(), verdict);
         *self.output.verdicts.entry(key).or_default() += 1;
     }
 
-    /// Counts what became of a proposal, and lists it if it did not go out.
+    /// Counts what became of a proposal, and lists it if it did not go out; with the rule that won, if
+    /// another one did.
     pub(super) fn conclude(
         &mut self,
         partition: &Partition,
         rule: &Rule,
         step: u32,
         verdict: Verdict,
+        winner: Option<Arc<str>>,
     ) {
-        self.count(rule, verdict);
+        self.count(rule, step, verdict);
         // Only a rule that got to the end without an error has shown that it works.
         if verdict != Verdict::Error {
             partition.quarantine.succeeded(&rule.terms.name);
         }
-        if partition.list_silenced && !matches!(verdict, Verdict::Sent | Verdict::Holdout) {
+        if partition.list_silenced && !verdict.is_decision() {
             self.output.silenced.push(Silenced {
                 rule: rule.terms.name.clone(),
                 verdict,
+                winner,
                 customer: self.id.clone(),
                 trigger: self.origin.trigger(),
                 step,
@@ -141,6 +155,7 @@ impl Case<'_> {
         rule: &Rule,
         age: Millis,
     ) -> Option<Verdict> {
+        self.trace.about(&rule.terms.name);
         if let Some(verdict) = self.hold(partition, rule) {
             return Some(verdict);
         }
@@ -152,17 +167,28 @@ impl Case<'_> {
                     .find(segment)
                     .is_some_and(|name| self.customer.profile.in_segment(name))
             });
+        self.trace.push("audience", in_audience, || {
+            let segments = terms.audience.iter().map(|segment| trace::word(segment));
+            vec![("any_of", Value::List(segments.collect()))]
+        });
         if !in_audience {
             return Some(Verdict::Audience);
         }
-        if !policy::is_rolled_out(terms, self.id) {
+        let is_rolled_out = policy::is_rolled_out(terms, self.id);
+        self.trace.push("rollout", is_rolled_out, || {
+            vec![("percent", Value::Int(terms.rollout.into()))]
+        });
+        if !is_rolled_out {
             return Some(Verdict::Rollout);
         }
         // What waits first is due later.
-        if age.saturating_sub(terms.delay.unwrap_or(0)) > terms.fresh {
+        let age = age.saturating_sub(terms.delay.unwrap_or(0));
+        if !self.is_fresh(terms, age) {
             return Some(Verdict::Stale);
         }
-        match self.rules.when(rule, self.moment) {
+        let held = self.rules.when(rule, self.moment);
+        (self.trace).push("condition", matches!(held, Ok(true)), Vec::new);
+        match held {
             Ok(true) => None,
             Ok(false) => {
                 partition.quarantine.succeeded(&terms.name);
@@ -172,14 +198,32 @@ impl Case<'_> {
         }
     }
 
+    /// Whether what a rule answers is not too old, in milliseconds.
+    pub(super) fn is_fresh(&mut self, terms: &Terms, age: Millis) -> bool {
+        let is_fresh = age <= terms.fresh;
+        self.trace.push("stale", is_fresh, || {
+            vec![
+                ("age_ms", Value::Int(age)),
+                ("fresh_ms", Value::Int(terms.fresh)),
+            ]
+        });
+        is_fresh
+    }
+
     /// Whether a rule may be asked at all now: quarantine and schedule.
-    pub(super) fn hold(&self, partition: &Partition, rule: &Rule) -> Option<Verdict> {
+    pub(super) fn hold(&mut self, partition: &Partition, rule: &Rule) -> Option<Verdict> {
         let terms = &rule.terms;
-        if self.hold_off(partition, rule) {
+        let is_quarantined = self.hold_off(partition, rule);
+        self.trace.push("quarantine", !is_quarantined, Vec::new);
+        if is_quarantined {
             return Some(Verdict::Quarantine);
         }
         let zone = || partition.zone_of(self.customer);
-        (!policy::is_scheduled(terms, self.at, zone)).then_some(Verdict::Schedule)
+        let is_scheduled = policy::is_scheduled(terms, self.at, zone);
+        (self.trace).push("schedule", is_scheduled, || {
+            vec![("at", trace::time(self.at))]
+        });
+        (!is_scheduled).then_some(Verdict::Schedule)
     }
 
     /// Whether a rule is in quarantine.
@@ -224,132 +268,6 @@ impl Case<'_> {
         score.map_err(|error| self.fail(partition, rule, error))
     }
 
-    /// Says something, if the contact policy and the budget let it.
-    pub(super) fn speak(&mut self, partition: &Partition, rule: &Rule, say: Utterance) -> Said {
-        let terms = &rule.terms;
-        let channel = match self.channel(partition, rule) {
-            Ok(channel) => channel,
-            Err(refusal) => {
-                return match refusal.until {
-                    Some(until) => Said::Deferred(until),
-                    None => Said::Verdict(refusal.verdict),
-                };
-            }
-        };
-        let body = match self.body(partition, rule, say.step) {
-            Ok(body) => body,
-            Err(verdict) => return Said::Verdict(verdict),
-        };
-        let verdict = if policy::is_held_out(terms, self.id) {
-            Verdict::Holdout
-        } else {
-            Verdict::Sent
-        };
-        let mut account = None;
-        if let Some(budget) = &terms.budget
-            && verdict == Verdict::Sent
-        {
-            let draw = match self.draw_for(partition, rule, budget, &body) {
-                Ok(draw) => draw,
-                Err(error) => return Said::Verdict(self.fail(partition, rule, error)),
-            };
-            account.clone_from(&draw.account);
-            if !self.till.pay(partition, rule, budget, draw) {
-                return Said::Verdict(Verdict::Budget);
-            }
-        }
-        let decision = Decision {
-            id: self.origin.decision_id(self.id, rule, say.step),
-            entry: say.entry,
-            next: say.next,
-            customer: self.id.clone(),
-            rule: terms.name.clone(),
-            generation: self.rules.generation().clone(),
-            channel: channel.into(),
-            variant: policy::variant(terms, self.id).into(),
-            step: say.step,
-            verdict,
-            trigger: self.origin.trigger(),
-            body,
-            account,
-            decided_at: self.now,
-            policy_time: self.at,
-            time: self.time,
-            traceparent: self.origin.traceparent(),
-            after: partition.position,
-            part: None,
-        };
-        self.output
-            .entries
-            .push(LogEntry::Decision(Box::new(decision)));
-        Said::Verdict(verdict)
-    }
-
-    /// The channel by which a rule may speak now.
-    pub(super) fn channel<'r>(
-        &self,
-        partition: &Partition,
-        rule: &'r Rule,
-    ) -> Result<&'r str, Refusal> {
-        let names = partition.customers.names();
-        let zone = || partition.zone_of(self.customer);
-        let (terms, policy) = (&rule.terms, self.rules.policy());
-        policy::channel(terms, policy, self.customer, names, self.at, zone)
-    }
-
-    /// What the rule has to say.
-    fn body(&mut self, partition: &Partition, rule: &Rule, step: u32) -> Result<Body, Verdict> {
-        let variant = policy::variant(&rule.terms, self.id);
-        let returned = match self.rules.action(rule, self.moment, variant, step) {
-            Ok(None) => return Err(Verdict::None),
-            Ok(Some(returned)) => returned,
-            Err(error) => return Err(self.fail(partition, rule, error)),
-        };
-        Body::check(returned).map_err(|message| {
-            let error = rule.error(Function::Action, message);
-            self.fail(partition, rule, error)
-        })
-    }
-
-    /// What an action costs and who pays.
-    pub(super) fn draw_for(
-        &self,
-        partition: &Partition,
-        rule: &Rule,
-        budget: &Budget,
-        body: &Body,
-    ) -> Result<Draw, RuleError> {
-        let fault = |message: String| rule.error(Function::Action, message);
-        let cost = body
-            .fields
-            .get("cost")
-            .and_then(crate::event::Value::as_decimal);
-        let cost = cost
-            .and_then(|cost| Money::exact(cost).ok())
-            .filter(|cost| *cost >= Money::ZERO)
-            .ok_or_else(|| {
-                fault("the action of a rule with a `budget` must have a `cost`: an amount of at least 0 with at most four decimals".to_owned())
-            })?;
-        let account = match &budget.per {
-            None => None,
-            Some(key) => {
-                let value = body.fields.get(key).and_then(crate::event::Value::as_text);
-                let value = value.ok_or_else(|| {
-                    fault(format!(
-                        "the budget is kept per `{key}`, so the action must have a `{key}` of text"
-                    ))
-                })?;
-                Some(value.into())
-            }
-        };
-        Ok(Draw {
-            rule: rule.terms.name.clone(),
-            account,
-            day: policy::local_day(self.at, &partition.default_zone),
-            cost,
-        })
-    }
-
     /// Begins to wait.
     pub(super) fn arm(
         &mut self,
@@ -387,8 +305,10 @@ impl Case<'_> {
     /// Enters: speaks at once, or begins to wait, as the rule has it.
     pub(super) fn enter(&mut self, partition: &Partition, rule: &Rule) -> Verdict {
         let terms = &rule.terms;
+        self.trace.about(&terms.name);
         let name = partition.book.name(rule);
-        if let Some(verdict) = policy::frequency(terms, name, self.customer, self.at) {
+        let (customer, at) = (self.customer, self.at);
+        if let Some(verdict) = policy::frequency(terms, name, customer, at, &mut self.trace) {
             return verdict;
         }
         let entry = self.origin.decision_id(self.id, rule, 0);

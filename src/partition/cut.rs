@@ -4,7 +4,7 @@
 //! is about to change and was not written yet is written first. So what is written is all of one moment, and
 //! nobody waits for it.
 
-use super::output::{Place, QuarantineRecord, SweepKey};
+use super::record::{Place, QuarantineRecord, SweepKey};
 use super::sweep::Sweep;
 use super::{Broadcasts, Partition};
 use crate::clock::Millis;

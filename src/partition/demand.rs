@@ -28,6 +28,7 @@ impl Case<'_> {
             .filter_map(|rule| Some((Reverse(self.rules.score(&rule, self.moment).ok()?), rule)))
             .collect();
         scored.sort_by_key(|(score, _)| *score);
+        let trace = std::mem::take(&mut self.trace);
         let mut won: Vec<Box<str>> = Vec::new();
         let mut demands = Vec::new();
         for (place, (_, rule)) in scored.iter().enumerate() {
@@ -50,17 +51,18 @@ impl Case<'_> {
                 });
             }
         }
+        self.trace = trace;
         demands
     }
 
     /// Whether cooldown, cap and channels would let a rule speak now.
-    fn may_speak(&self, partition: &Partition, rule: &Rule) -> bool {
+    fn may_speak(&mut self, partition: &Partition, rule: &Rule) -> bool {
         let name = partition.book.name(rule);
-        policy::frequency(&rule.terms, name, self.customer, self.at).is_none()
-            && self.channel(partition, rule).is_ok()
+        policy::frequency(&rule.terms, name, self.customer, self.at, &mut self.trace).is_none()
+            && self.channels(partition, rule).is_ok()
     }
 
-    fn demand(&self, partition: &Partition, rule: &Rule) -> Option<(Draw, Budget)> {
+    fn demand(&mut self, partition: &Partition, rule: &Rule) -> Option<(Draw, Budget)> {
         let budget = rule.terms.budget.as_ref()?;
         if !self.may_speak(partition, rule) {
             return None;

@@ -2,13 +2,16 @@
 
 use super::Partition;
 use super::case::{Case, Origin};
-use super::output::{ConversionRecord, Input, LogEntry, Output, Place, TimerChange};
+use super::output::{Input, Output};
+use super::record::{ConversionRecord, LogEntry, Place, TimerChange};
 use super::till::Till;
 use crate::action::Verdict;
 use crate::clock::Millis;
-use crate::event::{Event, Facts, OutcomeKind};
+use crate::event::{Event, Facts, OutcomeKind, Value};
+use crate::money::Money;
+use crate::policy::{Trace, trace};
 use crate::rules::{Function, PastDecision, Rule, RuleSet, Standing, Subject};
-use crate::state::{Contact, Customer, DecisionId, Names, Want};
+use crate::state::{Contact, Customer, DecisionId, Delivery, Names, Want};
 use std::cmp::Reverse;
 use std::sync::Arc;
 
@@ -59,6 +62,7 @@ impl Partition {
             time: event.time,
             now,
             till: Till::default(),
+            trace: Trace::new(self.list_checks),
             output,
         };
         case.refuse(self, event);
@@ -124,7 +128,7 @@ impl Case<'_> {
             }
             match self.gate(partition, rule, age) {
                 None => proposals.push(rule.clone()),
-                Some(verdict) => self.count(rule, verdict),
+                Some(verdict) => self.count(rule, 0, verdict),
             }
         }
         self.arbitrate(partition, &proposals);
@@ -157,6 +161,9 @@ impl Case<'_> {
                         source: event.source.clone(),
                         time: event.time,
                         at: self.at,
+                        value: amount(event),
+                        variant: (&*names.word(contact.variant)).into(),
+                        delivery: contact.delivery,
                         place: Place {
                             after: partition.position,
                             part: None,
@@ -176,9 +183,9 @@ impl Case<'_> {
         // Answers to this that the log had already: only when a former run stopped midway.
         let (known, new): (Vec<_>, Vec<_>) =
             proposals.iter().partition(|rule| self.is_entered(rule));
-        let mut won: Vec<&str> = known
+        let mut won: Vec<(&str, &Arc<str>)> = known
             .iter()
-            .filter_map(|r| r.terms.group.as_deref())
+            .filter_map(|rule| Some((rule.terms.group.as_deref()?, &rule.terms.name)))
             .collect();
         for rule in known {
             self.resume(partition, rule);
@@ -187,14 +194,22 @@ impl Case<'_> {
         for rule in new {
             match self.score(partition, rule) {
                 Ok(score) => scored.push((Reverse(score), rule)),
-                Err(verdict) => self.conclude(partition, rule, 0, verdict),
+                Err(verdict) => self.conclude(partition, rule, 0, verdict, None),
             }
         }
         // Stable: rules come by name, so those of the same score stay in that order.
         scored.sort_by_key(|(score, _)| *score);
-        for (_, rule) in scored {
+        for (Reverse(score), rule) in scored {
             let group = rule.terms.group.as_deref();
-            let verdict = if group.is_some_and(|group| won.contains(&group)) {
+            let winner = won.iter().find(|(of, _)| group == Some(*of));
+            let winner = winner.map(|(_, name)| Arc::clone(name));
+            self.trace.about(&rule.terms.name);
+            self.trace.push("arbitration", winner.is_none(), || {
+                let mut detail = vec![("score", Value::Decimal(score))];
+                detail.extend(winner.iter().map(|name| ("winner", trace::word(name))));
+                detail
+            });
+            let verdict = if winner.is_some() {
                 Verdict::Arbitration
             } else {
                 self.enter(partition, rule)
@@ -202,12 +217,12 @@ impl Case<'_> {
             if self.till.is_short() {
                 return;
             }
-            self.conclude(partition, rule, 0, verdict);
+            self.conclude(partition, rule, 0, verdict, winner);
             if matches!(
                 verdict,
                 Verdict::Sent | Verdict::Holdout | Verdict::Deferred
             ) {
-                won.extend(group);
+                won.extend(group.map(|group| (group, &rule.terms.name)));
             }
         }
     }
@@ -255,6 +270,16 @@ fn refusal(event: &Event) -> Option<(OutcomeKind, &str)> {
     }
 }
 
+/// What an event is about in money, in base currency.
+fn amount(event: &Event) -> Option<Money> {
+    match &event.facts {
+        Facts::Movement(movement) => Some(movement.amount),
+        Facts::Checkout(checkout) => Some(checkout.amount),
+        Facts::Other(kept) => kept.amount,
+        Facts::Profile(_) | Facts::Outcome { .. } => None,
+    }
+}
+
 fn past(contact: &Contact, rule: &Rule, names: &Names) -> PastDecision {
     PastDecision {
         id: contact.id,
@@ -266,6 +291,6 @@ fn past(contact: &Contact, rule: &Rule, names: &Names) -> PastDecision {
         value: contact.value,
         cost: contact.cost,
         time: contact.time,
-        holdout: contact.holdout,
+        holdout: contact.delivery != Delivery::Sent,
     }
 }

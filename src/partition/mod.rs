@@ -3,9 +3,9 @@
 //!
 //! In the order in which an event meets them: [`step`] applies it, fires what was due before it
 //! ([`timer`]) and asks the rules ([`event`]); [`case`] is what deciding about an event, a timer and a
-//! broadcast ([`sweep`]) have in common; [`note`] puts what was decided into state, the same way
+//! broadcast ([`sweep`]) have in common, [`speak`] the part of it that says something; [`note`] puts what was decided into state, the same way
 //! whether it was decided just now or is read from the log; [`cut`] takes a checkpoint of all that while it
-//! goes on; [`output`] is what goes in and comes out.
+//! goes on; [`output`] is what goes in and comes out, [`record`] what of it the log keeps.
 
 mod broadcasts;
 mod case;
@@ -14,6 +14,8 @@ mod demand;
 mod event;
 mod note;
 mod output;
+mod record;
+mod speak;
 mod step;
 mod sweep;
 mod till;
@@ -32,9 +34,10 @@ use std::sync::Arc;
 
 pub use broadcasts::Broadcasts;
 pub use cut::{OpenSweep, Rest, Restoring};
-pub use output::{
-    ConversionRecord, Input, LogEntry, Logged, LoggedDecision, Output, Parked, Place,
-    QuarantineRecord, Quarantined, Silenced, SweepKey, SweepRecord, TimerChange, TimerRecord,
+pub use output::{Input, Output, Parked, Quarantined, RuleChecks, Silenced};
+pub use record::{
+    ConversionRecord, LogEntry, Logged, LoggedDecision, OutcomeRecord, Place, QuarantineRecord,
+    SweepKey, SweepRecord, TimerChange, TimerRecord,
 };
 
 /// The customers of one partition, and how to step them.
@@ -74,6 +77,8 @@ pub struct Partition {
     shares_budgets: bool,
     /// Whether proposals that did not go out are listed.
     list_silenced: bool,
+    /// Whether everything that was asked about a rule is listed.
+    list_checks: bool,
 }
 
 impl Partition {
@@ -102,6 +107,7 @@ impl Partition {
             cut: None,
             shares_budgets: false,
             list_silenced: false,
+            list_checks: false,
         }
     }
 
@@ -109,6 +115,13 @@ impl Partition {
     #[must_use]
     pub fn listing_silenced(mut self) -> Self {
         self.list_silenced = true;
+        self
+    }
+
+    /// The same, listing all that stood between each rule and the customer ([`Output::checks`]).
+    #[must_use]
+    pub fn listing_checks(mut self) -> Self {
+        self.list_checks = true;
         self
     }
 

@@ -1,7 +1,7 @@
 //! What was decided, put into state: the one way for what was decided just now and for what the log
 //! says.
 
-use super::output::{
+use super::record::{
     ConversionRecord, Logged, LoggedDecision, SweepRecord, TimerChange, TimerRecord,
 };
 use super::sweep::Sweep;
@@ -9,8 +9,7 @@ use super::{Partition, SweepKey};
 use crate::action::Next;
 use crate::clock::{DAY, Millis};
 use crate::partitioning::CustomerId;
-use crate::policy;
-use crate::state::{Contact, Customer, DecisionId, Draw, Pending};
+use crate::state::{Contact, Customer, DecisionId, Pending};
 
 /// How long contacts are remembered: at least the longest cooldown and cap.
 const CONTACTS_HORIZON: Millis = 400 * DAY;
@@ -21,6 +20,8 @@ impl Partition {
             Logged::Decision(decision) => self.note_decision(decision),
             Logged::Timer(record) => self.note_timer(record),
             Logged::Conversion(record) => self.note_conversion(record),
+            // The event itself has told the customer's contacts.
+            Logged::Outcome(record) => self.pass(record.at),
             Logged::Sweep(record) => self.note_sweep(record),
             // Whoever put it there knows; the others are told when they start.
             Logged::Quarantine(_) => {}
@@ -41,17 +42,19 @@ impl Partition {
             code: decision.code.as_deref().map(|code| names.intern(code)),
             value: decision.value,
             cost: decision.cost,
-            holdout: decision.holdout,
+            delivery: decision.delivery,
+            scene: decision.scene.as_deref().map(|scene| names.intern(scene)),
+            household: decision.household.as_deref().map(|key| names.intern(key)),
+            fallback_of: decision.fallback_of,
+            channels_left: (decision.channels_left.iter())
+                .map(|channel| names.intern(channel))
+                .collect::<Vec<_>>()
+                .into(),
             converted: false,
             outcomes: Default::default(),
         };
-        if let (Some(cost), false) = (decision.cost, decision.holdout) {
-            self.spending.add(&Draw {
-                rule: decision.rule.clone(),
-                account: decision.account.clone(),
-                day: policy::local_day(decision.at, &self.default_zone),
-                cost,
-            });
+        if let Some(draw) = decision.draw(&self.default_zone) {
+            self.spending.add(&draw);
         }
         let (entry, next) = (decision.entry, decision.next);
         self.change(&decision.customer, decision.time, |customer| {

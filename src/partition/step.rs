@@ -1,7 +1,8 @@
 //! Stepping: events in the order of the stream, and the clock between them.
 
 use super::Partition;
-use super::output::{Input, Logged, Output, Parked};
+use super::output::{Input, Output, Parked};
+use super::record::Logged;
 use super::sweep::Sweep;
 use crate::clock::Millis;
 use crate::decode::{Reason, Rejection};

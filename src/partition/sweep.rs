@@ -9,12 +9,13 @@
 use super::OpenSweep;
 use super::Partition;
 use super::case::{Case, Origin};
-use super::output::{LogEntry, Output, Parked, Place, SweepKey, SweepRecord};
+use super::output::{Output, Parked};
+use super::record::{LogEntry, Place, SweepKey, SweepRecord};
 use super::till::Till;
 use crate::clock::Millis;
 use crate::event::{Occasion, Value};
 use crate::partitioning::CustomerId;
-use crate::policy::{self, Demand};
+use crate::policy::{self, Demand, Trace};
 use crate::rules::{EventView, Moment, Rule, RuleSet, Standing, Subject};
 use crate::state::{Customer, Draw, Drawn, Remembered, Want};
 use crate::terms::DAILY;
@@ -290,6 +291,7 @@ impl Partition {
         let standing = standing(sweep, id, &customer, &customers);
         let moment = rules.moment(Subject::View(&sweep.view), standing);
         let mut case = sweep.case(id, &customer, rules, &moment, now, Till::default(), output);
+        case.trace = Trace::new(self.list_checks);
         let mut proposal = Proposal {
             customer: id.clone(),
             rules: Vec::new(),
@@ -303,7 +305,7 @@ impl Partition {
             if !case.is_entered(rule)
                 && let Some(verdict) = case.gate(self, rule, age)
             {
-                case.count(rule, verdict);
+                case.count(rule, 0, verdict);
                 continue;
             }
             proposal.rules.push(rule.terms.name.clone());
@@ -339,6 +341,7 @@ impl Partition {
         let moment = rules.moment(Subject::View(&sweep.view), standing);
         let till = Till::with_grants(proposal.granted.clone());
         let mut case = sweep.case(id, &customer, rules, &moment, now, till, output);
+        case.trace = Trace::new(self.list_checks);
         let mut proposed = Vec::with_capacity(proposal.rules.len());
         for name in &proposal.rules {
             // The rule may have gone since, or its time may be over.
@@ -347,7 +350,7 @@ impl Partition {
             };
             let age = now.saturating_sub(sweep.occasion.time);
             if age > rule.terms.fresh && !case.is_entered(rule) {
-                case.conclude(self, rule, 0, crate::action::Verdict::Stale);
+                case.conclude(self, rule, 0, crate::action::Verdict::Stale, None);
             } else {
                 proposed.push(rule.clone());
             }
@@ -402,6 +405,7 @@ impl Sweep {
             time: self.occasion.time,
             now,
             till,
+            trace: Trace::default(),
             output,
         }
     }

@@ -2,12 +2,13 @@
 
 use super::Partition;
 use super::case::{Case, Origin, Said, Utterance, quiet_until};
-use super::output::{Output, Parked, SweepKey, TimerChange};
+use super::output::{Output, Parked};
+use super::record::{SweepKey, TimerChange};
 use super::till::Till;
 use crate::action::{Next, Verdict};
 use crate::clock::Millis;
 use crate::partitioning::CustomerId;
-use crate::policy;
+use crate::policy::{self, Trace};
 use crate::rules::{EventView, Rule, RuleSet, Standing, Subject};
 use crate::state::{DecisionId, Pending, Wait, Want};
 use crate::terms::DAILY;
@@ -184,6 +185,7 @@ impl Partition {
             time: due,
             now,
             till: Till::default(),
+            trace: Trace::new(self.list_checks),
             output,
         };
         case.ring(self, &pending);
@@ -223,7 +225,7 @@ impl Case<'_> {
         };
         let (verdict, change) = match said {
             // The decision itself says what comes next.
-            Said::Verdict(verdict @ (Verdict::Sent | Verdict::Holdout)) => (verdict, None),
+            Said::Verdict(verdict) if verdict.is_decision() => (verdict, None),
             Said::Deferred(until) => (
                 Verdict::Deferred,
                 Some(moved(quiet_until(pending.step, until), Verdict::Deferred)),
@@ -241,7 +243,7 @@ impl Case<'_> {
         if let Some(change) = change {
             self.change_timer(partition, &rule.terms.name, pending.entry, change);
         }
-        self.conclude(partition, &rule, pending.step, verdict);
+        self.conclude(partition, &rule, pending.step, verdict, None);
     }
 
     /// What is due of a journey after this.
@@ -259,13 +261,17 @@ impl Case<'_> {
 
     /// Why it is not said after all, before the contact policy is asked.
     fn recheck(&mut self, partition: &Partition, rule: &Rule) -> Option<Verdict> {
+        self.trace.about(&rule.terms.name);
         if let Some(verdict) = self.hold(partition, rule) {
             return Some(verdict);
         }
-        if self.now.saturating_sub(self.at) > rule.terms.fresh {
+        let age = self.now.saturating_sub(self.at);
+        if !self.is_fresh(&rule.terms, age) {
             return Some(Verdict::Stale);
         }
-        match self.rules.still(rule, self.moment) {
+        let still = self.rules.still(rule, self.moment);
+        (self.trace).push("still", matches!(still, Ok(true)), Vec::new);
+        match still {
             Ok(still) => (!still).then_some(Verdict::Still),
             Err(error) => Some(self.fail(partition, rule, error)),
         }

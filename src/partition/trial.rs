@@ -1,7 +1,8 @@
 //! What one decision puts out, apart from what came before it as long as it may have to be taken back.
 
 use super::Partition;
-use super::output::{LogEntry, Output};
+use super::output::Output;
+use super::record::LogEntry;
 use crate::state::Want;
 
 /// Where one decision's output goes.
@@ -42,6 +43,7 @@ impl Output {
         self.verdicts.clear();
         self.errors.clear();
         self.silenced.clear();
+        self.checks.clear();
         self.trimmed_windows = 0;
     }
 

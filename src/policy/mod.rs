@@ -7,10 +7,12 @@ mod journey;
 mod quarantine;
 mod quiet;
 mod schedule;
+pub(crate) mod trace;
 
 pub use allotment::{Demand, allot, rank};
-pub use contact::{Refusal, channel, frequency};
+pub use contact::{Refusal, channels, frequency};
 pub use experiment::{is_held_out, is_rolled_out, variant};
 pub use journey::{next_step, step_due};
 pub use quarantine::{Held, Quarantine};
 pub use schedule::{daily_due, is_scheduled, local_day};
+pub use trace::{Check, Trace};

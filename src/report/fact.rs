@@ -7,7 +7,7 @@ use crate::event::{Event, Facts, OutcomeKind, Value};
 use crate::money::Money;
 use crate::partition::{Logged, LoggedDecision, TimerChange};
 use crate::partitioning::CustomerId;
-use crate::state::DecisionId;
+use crate::state::{DecisionId, Delivery};
 use std::sync::Arc;
 
 /// On which side of an experiment a decision was made.
@@ -152,10 +152,11 @@ impl Fact {
             Logged::Conversion(record) => Some(Self::Converted(Converted {
                 decision: record.decision,
                 event: crate::event::fingerprint(&record.source, &record.event),
-                value: None,
+                value: record.value,
                 at: record.at,
             })),
-            Logged::Sweep(_) | Logged::Quarantine(_) => None,
+            // The event that brought it says the same.
+            Logged::Outcome(_) | Logged::Sweep(_) | Logged::Quarantine(_) => None,
         }
     }
 
@@ -202,12 +203,13 @@ fn said(decision: &LoggedDecision) -> Said {
         entry: decision.entry,
         customer: decision.customer.clone(),
         rule: decision.rule.clone(),
-        scene: None,
+        scene: decision.scene.clone(),
         variant: decision.variant.clone(),
-        side: if decision.holdout {
-            Side::HeldOut
-        } else {
-            Side::Treated
+        side: match decision.delivery {
+            Delivery::Sent => Side::Treated,
+            Delivery::Holdout => Side::HeldOut,
+            Delivery::Control => Side::Control,
+            Delivery::Shadow => Side::Shadow,
         },
         cost: decision.cost,
         at: decision.at,

@@ -153,8 +153,7 @@ fn verdicts(found: &Found) -> String {
     let mut words: Vec<&str> = found.decisions.iter().map(|d| d.verdict.word()).collect();
     words.dedup();
     let silent = found.verdicts.keys().filter(|verdict| {
-        !matches!(verdict, Verdict::Sent | Verdict::Holdout)
-            && (found.decisions.is_empty() || **verdict != Verdict::Condition)
+        !verdict.is_decision() && (found.decisions.is_empty() || **verdict != Verdict::Condition)
     });
     words.extend(silent.map(|verdict| verdict.word()));
     if words.is_empty() {

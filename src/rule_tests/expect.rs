@@ -50,7 +50,7 @@ fn word_of(faults: &mut Faults<'_>, word: &str, span: &Span) -> Option<Expected>
         return Some(Expected::Nothing);
     }
     Some(match verdict(faults, word, span)? {
-        verdict @ (Verdict::Sent | Verdict::Holdout) => Expected::Said(vec![Said {
+        verdict if verdict.is_decision() => Expected::Said(vec![Said {
             verdict,
             channel: None,
             kind: None,

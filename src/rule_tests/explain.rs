@@ -130,7 +130,7 @@ impl Case<'_> {
             match verdict {
                 Verdict::Condition => reasons.extend(self.denied(Function::When)),
                 Verdict::Still => reasons.extend(self.denied(Function::Still)),
-                Verdict::Error | Verdict::Sent | Verdict::Holdout => {}
+                Verdict::Error | Verdict::Sent | Verdict::Holdout | Verdict::Shadow => {}
                 other => reasons.push(Reason::of_rule(self.rule, self.sentence(*other))),
             }
         }
@@ -298,6 +298,11 @@ impl Case<'_> {
                     .map_or_else(String::new, |window| window.to_string())
             ),
             Verdict::Cap => "it spoke to this customer as often as its `cap` allows".to_owned(),
+            Verdict::Excluded => "the customer is excluded, or not to be disturbed".to_owned(),
+            Verdict::PolicyCap => {
+                "the contact policy's caps or cooldowns stand in the way".to_owned()
+            }
+            Verdict::Paused => "it is switched off".to_owned(),
             Verdict::Consent => "the customer refused its channels".to_owned(),
             Verdict::Unreachable => "the customer is out of reach on its channels".to_owned(),
             Verdict::QuietHours | Verdict::Deferred => {

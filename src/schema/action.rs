@@ -7,6 +7,9 @@ use serde_json::{Value, json};
 /// A length of time, as `expires` has it.
 const LENGTH: &str = "^[0-9]+[smhd]$";
 
+/// The verdicts that an action can have.
+const VERDICTS: [Verdict; 3] = [Verdict::Sent, Verdict::Holdout, Verdict::Shadow];
+
 /// A JSON Schema of every action that the engine publishes.
 #[must_use]
 pub fn action() -> Value {
@@ -59,8 +62,8 @@ fn data() -> Value {
             "variant": text("The rule's variant; `default` for a rule without."),
             "step": { "type": "integer", "minimum": 0, "description": "The step of a journey; 0 for a rule without." },
             "verdict": {
-                "enum": [Verdict::Sent.word(), Verdict::Holdout.word()],
-                "description": "`holdout`: the customer is in the control group; do not deliver. Found under the channel `_holdout` only.",
+                "enum": VERDICTS.map(Verdict::word),
+                "description": "`holdout`: the customer is in a control group; found under the channel `_holdout` only. `shadow`: the rule is in shadow mode; found under the channel `_shadow` only. Deliver neither.",
             },
             "trigger": trigger(),
             "body": body(),
@@ -103,7 +106,7 @@ fn body() -> Value {
 pub(super) fn headers() -> Members {
     use crate::nats::log_write::{HEADER_ID, HEADER_KIND, HEADER_OWNER};
     let kinds: Vec<&str> = KINDS.into();
-    let verdicts = [Verdict::Sent.word(), Verdict::Holdout.word()];
+    let verdicts = VERDICTS.map(Verdict::word);
     let members = [
         (
             HEADER_OWNER,
@@ -144,7 +147,9 @@ pub(super) fn headers() -> Members {
         ),
         ("traceparent", text("W3C trace context of the trigger.")),
     ];
-    let members = members.into_iter().chain(headers_of_waiting());
+    let members = members.into_iter();
+    let members = members.chain(headers_of_waiting());
+    let members = members.chain(headers_of_policy());
     members
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
@@ -178,6 +183,36 @@ fn headers_of_waiting() -> [(&'static str, Value); 5] {
         (
             "Onscene-Account",
             text("Whose budget it is drawn from (percent-encoded), for a budget with `per`."),
+        ),
+    ]
+}
+
+/// The headers by which caps and experiments count an action.
+fn headers_of_policy() -> [(&'static str, Value); 5] {
+    [
+        (
+            "Onscene-Scene",
+            text("The scene of its rule, if it has one (percent-encoded)."),
+        ),
+        (
+            "Onscene-Household",
+            text(
+                "The key by which the customer shares caps with others, if any (percent-encoded).",
+            ),
+        ),
+        (
+            "Onscene-Control",
+            json!({ "const": "1", "description": "Held out: the customer is in the control group of all rules, not only in the rule's own." }),
+        ),
+        (
+            "Onscene-Fallback-Of",
+            text(
+                "The id of the decision that failed on another channel, and that this one stands in for.",
+            ),
+        ),
+        (
+            "Onscene-Channels-Left",
+            text("The channels after the chosen one that were allowed too, in order: `sms,im`."),
         ),
     ]
 }

@@ -148,8 +148,8 @@ impl Document {
     fn results(&mut self, partitions: u16) {
         let where_to = json!({
             "channel": {
-                "description": "`push`, `im`, `sms`, `call`, `inapp`, or what rules name; `_holdout` for the control group. `_record` holds the engine's own records.",
-                "examples": ["push", "im", "sms", "call", "inapp", "_holdout"],
+                "description": "`push`, `im`, `sms`, `call`, `inapp`, or what rules name; `_holdout` for control groups; `_shadow` for rules in shadow mode. `_record` holds the engine's own records.",
+                "examples": ["push", "im", "sms", "call", "inapp", "_holdout", "_shadow"],
             },
             "partition": { "description": format!("The customer's partition, 0 to {}.", partitions.saturating_sub(1)) },
         });

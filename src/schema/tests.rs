@@ -29,6 +29,17 @@ fn decision(expires: bool) -> Decision {
         variant: "default".into(),
         step: 0,
         verdict: Verdict::Sent,
+        control: true,
+        scene: Some("a scene".into()),
+        household: Some("H 1".into()),
+        fallback_of: Some(decision_id(
+            &CustomerId::new("C 1").unwrap(),
+            "till",
+            "2",
+            "a/b",
+            0,
+        )),
+        channels_left: vec!["sms".into(), "im".into()],
         trigger: Trigger {
             id: "1".into(),
             source: "till".into(),

@@ -5,6 +5,7 @@ use super::names::Name;
 use crate::clock::Millis;
 use crate::event::OutcomeKind;
 use crate::money::Money;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// A decision's id: the same decision has the same id, whoever computes it and whenever.
@@ -35,7 +36,52 @@ impl fmt::Debug for DecisionId {
     }
 }
 
-/// One decision that was sent, or held out for the control group.
+/// Whether the customer got what was decided, and if not, why.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Delivery {
+    /// It went out.
+    #[default]
+    Sent,
+    /// Held out: the customer is in the rule's control group.
+    Holdout,
+    /// Held out: the customer is in the control group of all rules.
+    Control,
+    /// The rule is in shadow mode: decided and recorded, and nothing else.
+    Shadow,
+}
+
+impl Delivery {
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Sent, Self::Holdout, Self::Control, Self::Shadow];
+
+    /// The word in exports and records.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Holdout => "holdout",
+            Self::Control => "control",
+            Self::Shadow => "shadow",
+        }
+    }
+
+    /// Whether a control group did not get it: it counts as if it had been sent.
+    #[must_use]
+    pub const fn is_held_out(self) -> bool {
+        matches!(self, Self::Holdout | Self::Control)
+    }
+
+    /// Whether cooldowns and caps count it.
+    #[must_use]
+    pub const fn counts(self) -> bool {
+        !matches!(self, Self::Shadow)
+    }
+}
+
+/// One decision that was sent, held out for a control group, or made by a rule in shadow mode.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Contact {
     /// The decision.
@@ -60,8 +106,16 @@ pub struct Contact {
     pub value: Option<Money>,
     /// The cost in its body, if any.
     pub cost: Option<Money>,
-    /// Held out: everything but the sending.
-    pub holdout: bool,
+    /// Whether the customer got it.
+    pub delivery: Delivery,
+    /// The scene of its rule.
+    pub scene: Option<Name>,
+    /// Whom it shares caps with: the household's key.
+    pub household: Option<Name>,
+    /// The decision that failed on another channel, and that it stands in for.
+    pub fallback_of: Option<DecisionId>,
+    /// The channels after its own that were allowed too, in order.
+    pub channels_left: ThinList<Name>,
     /// Whether the rule's `converted` has said yes.
     pub converted: bool,
     /// Which outcomes came back.
@@ -153,7 +207,7 @@ impl Contacts {
     }
 
     /// How often a rule began to speak in `(at - window, at]`, by policy time: a journey counts once,
-    /// by its first step.
+    /// by its first step. What a rule decided in shadow mode does not count.
     #[must_use]
     pub fn count(&self, rule: Name, at: Millis, window: Millis) -> usize {
         let is_first = |index: usize, contact: &Contact| {
@@ -161,7 +215,8 @@ impl Contacts {
         };
         (self.0.iter().enumerate().rev())
             .take_while(|(_, c)| c.at > at - window)
-            .filter(|(index, c)| c.rule == rule && c.at <= at && is_first(*index, c))
+            .filter(|(_, c)| c.rule == rule && c.at <= at && c.delivery.counts())
+            .filter(|(index, c)| is_first(*index, c))
             .count()
     }
 
@@ -181,12 +236,14 @@ impl Contacts {
         self.0.iter().filter(|c| c.entry == entry).any(closes)
     }
 
-    /// How often a rule spoke to triggers with an event time in `(time - window, time]`.
+    /// How often a rule spoke to triggers with an event time in `(time - window, time]`; not in shadow
+    /// mode, nor again on another channel.
     #[must_use]
     pub fn offers(&self, rule: Name, time: Millis, window: Millis) -> usize {
         self.0
             .iter()
             .filter(|c| c.rule == rule && c.time > time - window && c.time <= time)
+            .filter(|c| c.delivery.counts() && c.fallback_of.is_none())
             .count()
     }
 

@@ -146,6 +146,7 @@ fn profile(items: &Items, names: &Names) -> Value {
 }
 
 fn contact(contact: &Contact, names: &Names) -> Value {
+    let word = |name: Option<Name>| name.map(|name| names.text(name));
     json!({
         "id": contact.id.to_string(),
         "entry": contact.entry.to_string(),
@@ -158,7 +159,11 @@ fn contact(contact: &Contact, names: &Names) -> Value {
         "code": contact.code.map(|code| names.text(code)),
         "value": contact.value.map(|value| value.to_string()),
         "cost": contact.cost.map(|cost| cost.to_string()),
-        "holdout": contact.holdout,
+        "delivery": contact.delivery.word(),
+        "scene": word(contact.scene),
+        "household": word(contact.household),
+        "fallback_of": contact.fallback_of.map(|id| id.to_string()),
+        "channels_left": contact.channels_left.iter().map(|c| names.text(*c)).collect::<Vec<_>>(),
         "converted": contact.converted,
         "outcomes": contact.outcomes.words().collect::<Vec<_>>(),
     })

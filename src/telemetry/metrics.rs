@@ -163,7 +163,7 @@ impl Metrics {
             ),
             committed: c.counters(
                 "committed_actions_total",
-                "Actions stored in SCENE_ACTIONS, by channel; _holdout is the control group.",
+                "Actions stored in SCENE_ACTIONS, by channel; _holdout is the control groups, _shadow rules in shadow mode.",
                 &["channel"],
             ),
             trimmed_windows: c.counter(

@@ -8,6 +8,7 @@ use onscene::clock::{DAY, HOUR, MINUTE, Millis, SECOND};
 use onscene::partition::{Logged, LoggedDecision, Output};
 use onscene::partitioning::CustomerId;
 use onscene::policy;
+use onscene::state::Delivery;
 use onscene::terms::Terms;
 use serde_json::json;
 
@@ -33,11 +34,16 @@ fn contact(desk: &mut Desk, rule: &str, id: &str, at: Millis) {
         value: None,
         cost: None,
         account: None,
-        holdout: false,
+        delivery: Delivery::Sent,
+        scene: None,
+        household: None,
+        fallback_of: None,
+        channels_left: Vec::new(),
         at,
         time: at,
     };
-    desk.partition.fold_logged(&Logged::Decision(decision));
+    desk.partition
+        .fold_logged(&Logged::Decision(Box::new(decision)));
 }
 
 #[test]

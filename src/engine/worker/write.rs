@@ -27,6 +27,10 @@ pub(super) fn write_of(entry: &LogEntry) -> LogWrite {
             let id = format!("conversion/{}", conversion.decision);
             record(id, log::KIND_CONVERSION, conversion.place, conversion)
         }
+        LogEntry::Outcome(outcome) => {
+            let id = format!("outcome/{}/{}", outcome.decision, outcome.outcome);
+            record(id, log::KIND_OUTCOME, outcome.place, outcome)
+        }
         LogEntry::Sweep(sweep) => {
             let what = match &sweep.key {
                 SweepKey::Broadcast(sequence) => sequence.to_string(),
@@ -85,9 +89,9 @@ mod tests {
     use crate::action::{Body, Next, Trigger, Verdict};
     use crate::durable::LogItem;
     use crate::event::{Occasion, Value};
-    use crate::partition::{ConversionRecord, SweepRecord, TimerRecord};
+    use crate::partition::{ConversionRecord, OutcomeRecord, SweepRecord, TimerRecord};
     use crate::partitioning::CustomerId;
-    use crate::state::{DecisionId, Remembered, Wait};
+    use crate::state::{DecisionId, Delivery, Remembered, Wait};
     use std::sync::Arc;
 
     const NEXT: Next = Next {
@@ -113,7 +117,12 @@ mod tests {
             channel: "push".into(),
             variant: "rich".into(),
             step: 1,
-            verdict: Verdict::Sent,
+            verdict: Verdict::Holdout,
+            control: true,
+            scene: Some("win the payment".into()),
+            household: Some("户 1".into()),
+            fallback_of: Some(DecisionId([5; 16])),
+            channels_left: vec!["sms".into(), "im".into()],
             trigger: Trigger {
                 id: "1".into(),
                 source: "till".into(),
@@ -159,6 +168,58 @@ mod tests {
     }
 
     fn entries() -> Vec<LogEntry> {
+        let mut entries = said_and_awaited();
+        entries.extend(noted());
+        entries
+    }
+
+    fn noted() -> [LogEntry; 3] {
+        [
+            LogEntry::Quarantine(QuarantineRecord {
+                rule: "a/b".into(),
+                digest: u64::MAX - 1,
+                until: 1_795_312_760_000,
+                times: 2,
+                place: Place {
+                    after: 9,
+                    part: None,
+                },
+            }),
+            LogEntry::Conversion(ConversionRecord {
+                decision: DecisionId([4; 16]),
+                customer: "C 1".into(),
+                rule: "r".into(),
+                event: "e".into(),
+                source: "s".into(),
+                time: 1,
+                at: 2,
+                value: Some(crate::money::Money::from_ten_thousandths(125_000)),
+                variant: "rich".into(),
+                delivery: Delivery::Control,
+                place: Place {
+                    after: 9,
+                    part: Some((1, 2)),
+                },
+            }),
+            LogEntry::Outcome(OutcomeRecord {
+                decision: DecisionId([4; 16]),
+                customer: "C 1".into(),
+                rule: "r".into(),
+                variant: "rich".into(),
+                outcome: "accepted".into(),
+                event: "e".into(),
+                source: "s".into(),
+                time: 1,
+                at: 2,
+                place: Place {
+                    after: 9,
+                    part: Some((1, 2)),
+                },
+            }),
+        ]
+    }
+
+    fn said_and_awaited() -> Vec<LogEntry> {
         let occasion = Occasion {
             id: "1".into(),
             source: "till".into(),
@@ -176,6 +237,12 @@ mod tests {
         let at_once = Decision {
             entry: DecisionId([1; 16]),
             next: None,
+            verdict: Verdict::Shadow,
+            control: false,
+            scene: None,
+            household: None,
+            fallback_of: None,
+            channels_left: Vec::new(),
             account: None,
             time: 1_795_312_000_123,
             after: 7,
@@ -201,29 +268,6 @@ mod tests {
                 time: "09:30".to_owned(),
                 zone: Some("Asia/Shanghai".into()),
                 due: 99,
-            }),
-            LogEntry::Quarantine(QuarantineRecord {
-                rule: "a/b".into(),
-                digest: u64::MAX - 1,
-                until: 1_795_312_760_000,
-                times: 2,
-                place: Place {
-                    after: 9,
-                    part: None,
-                },
-            }),
-            LogEntry::Conversion(ConversionRecord {
-                decision: DecisionId([4; 16]),
-                customer: "C 1".into(),
-                rule: "r".into(),
-                event: "e".into(),
-                source: "s".into(),
-                time: 1,
-                at: 2,
-                place: Place {
-                    after: 9,
-                    part: Some((1, 2)),
-                },
             }),
         ]
     }
@@ -260,6 +304,7 @@ mod tests {
             Logged::Decision(_) => {}
             Logged::Timer(record) => record.place = Place::default(),
             Logged::Conversion(record) => record.place = Place::default(),
+            Logged::Outcome(record) => record.place = Place::default(),
             Logged::Sweep(record) => record.place = Place::default(),
             Logged::Quarantine(record) => record.place = Place::default(),
         }
@@ -299,6 +344,48 @@ mod tests {
         assert_eq!(read("of-later"), LogItem::Unknown("of-later".to_owned()));
     }
 
+    /// The payload that version 0.1.0 wrote of a conversion.
+    #[test]
+    fn a_conversion_of_the_first_version_is_still_read() {
+        let payload = br#"{"decision":"04040404040404040404040404040404","customer":"C 1","rule":"r","event":"e","source":"s","time":1,"at":2}"#;
+        let header = |name: &str| match name {
+            "Onscene-Kind" => Some("conversion"),
+            "Onscene-After" => Some("9"),
+            _ => None,
+        };
+        let item = log::read(1, header, payload).unwrap();
+        let LogItem::Entry { logged, .. } = item else {
+            panic!("an entry");
+        };
+        let crate::partition::Logged::Conversion(record) = logged else {
+            panic!("a conversion");
+        };
+        assert_eq!((record.value, &*record.variant), (None, ""));
+        assert_eq!(record.delivery, Delivery::Sent);
+    }
+
+    /// What is written now, byte for byte: whoever changes it keeps these bytes in a test.
+    #[test]
+    fn headers_and_records_are_written_as_they_are_known() {
+        let entries = entries();
+        let written: String = entries
+            .iter()
+            .map(|entry| {
+                let write = write_of(entry);
+                let headers: String = (write.headers.iter())
+                    .map(|(name, value)| format!("{name}: {value}\n"))
+                    .collect();
+                let payload = String::from_utf8_lossy(&write.payload);
+                format!("{} {}\n{headers}{payload}\n\n", write.channel, write.id)
+            })
+            .collect();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/golden/log/v2.txt");
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(path, &written).unwrap();
+        }
+        assert_eq!(written, std::fs::read_to_string(path).unwrap());
+    }
+
     /// Bytes that version 0.1.0 wrote: an action without the place of its own.
     #[test]
     fn an_action_of_the_first_version_is_still_read() {
@@ -318,6 +405,8 @@ mod tests {
             panic!("a decision");
         };
         assert_eq!(decision.entry, decision.id);
+        assert_eq!(decision.delivery, Delivery::Sent);
+        assert_eq!((decision.scene, decision.household), (None, None));
         assert_eq!(decision.value.unwrap().to_string(), "12.85");
     }
 }

@@ -1,13 +1,14 @@
 //! Bytes to a customer.
 
 use super::bytes::{Fault, Reader};
-use super::{CUSTOMER, CodecError, ENTRY_BYTES, PHASES, SHAPE, WORD, contact, part, value};
+use super::{CUSTOMER, CodecError, ENTRY_BYTES, PHASES, SHAPE, WORD, contact, more, part, value};
 use crate::clock::Millis;
 use crate::money::Money;
 use crate::partitioning::CustomerId;
-use crate::state::contacts::{Contact, Contacts, DecisionId, Outcomes};
+use crate::state::contacts::{Contact, Contacts, DecisionId, Delivery, Outcomes};
 use crate::state::customer::{Account, Customer};
 use crate::state::journal::{Journal, KeptValue, Packed, Row};
+use crate::state::list::ThinList;
 use crate::state::names::{Name, Names};
 use crate::state::pending::{Pending, Remembered, Wait};
 use crate::state::profile::{Attribute, Dated, Items, Profile};
@@ -109,6 +110,16 @@ impl CustomerDecoder {
 fn one_of<T: Copy>(table: &[T], code: u8) -> Result<T, Fault> {
     let value = table.get(usize::from(code)).copied();
     value.ok_or("a code stands for nothing")
+}
+
+fn delivery(held_out: bool, more: u8) -> Result<Delivery, Fault> {
+    match (held_out, more & (more::CONTROL | more::SHADOW)) {
+        (false, 0) => Ok(Delivery::Sent),
+        (true, 0) => Ok(Delivery::Holdout),
+        (false, more::CONTROL) => Ok(Delivery::Control),
+        (false, more::SHADOW) => Ok(Delivery::Shadow),
+        _ => Err("a contact was delivered in two ways"),
+    }
 }
 
 /// The bytes of one customer, and what they refer to.
@@ -268,13 +279,17 @@ impl<'a> Part<'a> {
     fn contact(&mut self) -> Result<Contact, Fault> {
         let bits = self.reader.bits(contact::ALL)?;
         let has = |bit: u8| bits & bit != 0;
+        let more = match has(contact::MORE) {
+            true => self.reader.bits(more::ALL)?,
+            false => 0,
+        };
         let outcomes = Outcomes::from_bits(self.reader.byte()?);
         let id = DecisionId(self.reader.sixteen()?);
         let entry = match has(contact::LATER) {
             true => DecisionId(self.reader.sixteen()?),
             false => id,
         };
-        Ok(Contact {
+        let mut contact = Contact {
             id,
             entry,
             rule: self.word()?,
@@ -286,10 +301,33 @@ impl<'a> Part<'a> {
             code: has(contact::CODE).then(|| self.word()).transpose()?,
             value: has(contact::VALUE).then(|| self.money()).transpose()?,
             cost: has(contact::COST).then(|| self.money()).transpose()?,
-            holdout: has(contact::HOLDOUT),
+            delivery: delivery(has(contact::HOLDOUT), more)?,
+            scene: None,
+            household: None,
+            fallback_of: None,
+            channels_left: ThinList::default(),
             converted: has(contact::CONVERTED),
             outcomes: outcomes.ok_or("a bit is set for an outcome that there is not")?,
-        })
+        };
+        self.more_of_contact(more, &mut contact)?;
+        Ok(contact)
+    }
+
+    fn more_of_contact(&mut self, bits: u8, contact: &mut Contact) -> Result<(), Fault> {
+        let has = |bit: u8| bits & bit != 0;
+        if has(more::SCENE) {
+            contact.scene = Some(self.word()?);
+        }
+        if has(more::HOUSEHOLD) {
+            contact.household = Some(self.word()?);
+        }
+        if has(more::FALLBACK) {
+            contact.fallback_of = Some(DecisionId(self.reader.sixteen()?));
+        }
+        if has(more::CHANNELS_LEFT) {
+            contact.channels_left = self.list(1, Self::word)?.into();
+        }
+        Ok(())
     }
 
     fn pending(&mut self) -> Result<Vec<Pending>, Fault> {

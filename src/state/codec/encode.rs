@@ -1,11 +1,13 @@
 //! A customer to bytes.
 
 use super::bytes::{put_count, put_decimal, put_number, put_signed, put_text};
-use super::{CUSTOMER, ENTRY_BYTES, PHASES, SHAPE, SIX_MAX, SIX_MIN, WORD, contact, part, value};
+use super::{
+    CUSTOMER, ENTRY_BYTES, PHASES, SHAPE, SIX_MAX, SIX_MIN, WORD, contact, more, part, value,
+};
 use crate::clock::Millis;
 use crate::money::Money;
 use crate::partitioning::CustomerId;
-use crate::state::contacts::Contact;
+use crate::state::contacts::{Contact, Delivery};
 use crate::state::customer::Customer;
 use crate::state::journal::{Entries, EntryRef, KeptValue, Row};
 use crate::state::names::{Name, Names};
@@ -278,14 +280,26 @@ impl Writer<'_> {
 
     fn contact(&mut self, contact: &Contact) {
         let later = contact.entry != contact.id;
+        let more = bits([
+            (more::CONTROL, contact.delivery == Delivery::Control),
+            (more::SHADOW, contact.delivery == Delivery::Shadow),
+            (more::SCENE, contact.scene.is_some()),
+            (more::HOUSEHOLD, contact.household.is_some()),
+            (more::FALLBACK, contact.fallback_of.is_some()),
+            (more::CHANNELS_LEFT, !contact.channels_left.is_empty()),
+        ]);
         self.body.push(bits([
-            (contact::HOLDOUT, contact.holdout),
+            (contact::HOLDOUT, contact.delivery == Delivery::Holdout),
             (contact::CONVERTED, contact.converted),
             (contact::LATER, later),
             (contact::CODE, contact.code.is_some()),
             (contact::VALUE, contact.value.is_some()),
             (contact::COST, contact.cost.is_some()),
+            (contact::MORE, more != 0),
         ]));
+        if more != 0 {
+            self.body.push(more);
+        }
         self.body.push(contact.outcomes.bits());
         self.body.extend_from_slice(&contact.id.0);
         if later {
@@ -302,6 +316,17 @@ impl Writer<'_> {
         }
         for money in [contact.value, contact.cost].into_iter().flatten() {
             self.money(money);
+        }
+        for word in [contact.scene, contact.household].into_iter().flatten() {
+            self.word(word);
+        }
+        if let Some(failed) = contact.fallback_of {
+            self.body.extend_from_slice(&failed.0);
+        }
+        if !contact.channels_left.is_empty() {
+            self.list(&contact.channels_left, |writer, channel| {
+                writer.word(*channel);
+            });
         }
     }
 

@@ -11,6 +11,9 @@
 //! | 2: a shape | word of the type; category, party, channel and means, each 0 or its word plus one; phase (a byte) |
 //! | 3: a customer | length of the rest; then what [`encode`] writes, in its order |
 //!
+//! Version 2 adds to contacts: the bit [`contact::MORE`], and if it is set, a second byte of bits after the
+//! first with what they announce. What version 1 wrote reads the same.
+//!
 //! A journal entry is 24 bytes: fingerprint (8), time (6) and amount (6), both signed, and the count of shapes
 //! defined before its own (4). A time or amount that six bytes cannot tell stands in the entry's row.
 
@@ -25,7 +28,7 @@ use super::shape::EntryPhase;
 use crate::event::{Direction, Stage};
 
 /// Version of the bytes; written by the checkpoint file's header.
-pub const CODEC_VERSION: u16 = 1;
+pub const CODEC_VERSION: u16 = 2;
 
 /// Why bytes are not what the encoder wrote.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +69,19 @@ mod contact {
     pub(super) const CODE: u8 = 8;
     pub(super) const VALUE: u8 = 16;
     pub(super) const COST: u8 = 32;
+    /// There is a second byte: bits of [`super::more`].
+    pub(super) const MORE: u8 = 64;
+    pub(super) const ALL: u8 = 127;
+}
+
+/// Bits of a contact's second byte.
+mod more {
+    pub(super) const CONTROL: u8 = 1;
+    pub(super) const SHADOW: u8 = 2;
+    pub(super) const SCENE: u8 = 4;
+    pub(super) const HOUSEHOLD: u8 = 8;
+    pub(super) const FALLBACK: u8 = 16;
+    pub(super) const CHANNELS_LEFT: u8 = 32;
     pub(super) const ALL: u8 = 63;
 }
 

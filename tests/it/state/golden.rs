@@ -1,4 +1,4 @@
-//! Bytes of version 1 that were written once must be understood for ever.
+//! Bytes of every version that were written once must be understood for ever.
 
 use onscene::clock::{DAY, HOUR, Millis};
 use onscene::event::{
@@ -9,16 +9,18 @@ use onscene::money::Money;
 use onscene::partitioning::CustomerId;
 use onscene::state::export::customer_json;
 use onscene::state::{
-    CODEC_VERSION, Contact, Customer, CustomerDecoder, CustomerEncoder, DecisionId, JournalLimits,
-    Names, Pending, Remembered, Wait,
+    CODEC_VERSION, Contact, Customer, CustomerDecoder, CustomerEncoder, DecisionId, Delivery,
+    JournalLimits, Names, Pending, Remembered, Wait,
 };
 use rust_decimal::Decimal;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 const NOON: Millis = 1_795_312_800_000;
-const BYTES: &str = include_str!("../golden/state/customers-v1.hex");
-const EXPORT: &str = include_str!("../golden/state/customers-v1.json");
+const BYTES_1: &str = include_str!("../golden/state/customers-v1.hex");
+const EXPORT_1: &str = include_str!("../golden/state/customers-v1.json");
+const BYTES_2: &str = include_str!("../golden/state/customers-v2.hex");
+const EXPORT_2: &str = include_str!("../golden/state/customers-v2.json");
 
 fn event(number: u64, kind: &str, time: Millis, facts: Facts) -> Event {
     Event {
@@ -104,7 +106,15 @@ fn contact(number: u8, entry: u8, names: &Names) -> Contact {
         code: first.then(|| names.intern("DINE")),
         value: first.then(|| Money::from_ten_thousandths(300_000)),
         cost: Some(Money::from_ten_thousandths(299_999)),
-        holdout: !first,
+        delivery: if first {
+            Delivery::Sent
+        } else {
+            Delivery::Holdout
+        },
+        scene: None,
+        household: None,
+        fallback_of: None,
+        channels_left: Default::default(),
         converted: first,
         outcomes: Default::default(),
     }
@@ -120,6 +130,24 @@ fn race() -> Occasion {
         traceparent: Some("00-1-2-01".into()),
         data: Value::Record(vec![("km".into(), distance)]),
     }
+}
+
+/// What version 2 can tell beside: everything of a contact, and each way of not being sent.
+fn people_2(names: &Names) -> [(CustomerId, Customer); 2] {
+    let [(id, mut whole), plain] = people(names);
+    whole.contacts.push(Contact {
+        delivery: Delivery::Control,
+        scene: Some(names.intern("win-the-payment")),
+        household: Some(names.intern("H-7")),
+        fallback_of: Some(DecisionId([9; 16])),
+        channels_left: vec![names.intern("sms"), names.intern("im")].into(),
+        ..contact(7, 7, names)
+    });
+    whole.contacts.push(Contact {
+        delivery: Delivery::Shadow,
+        ..contact(8, 8, names)
+    });
+    [(id, whole), plain]
 }
 
 /// A customer of whom everything is known, with one that is like most.
@@ -213,29 +241,59 @@ fn export(people: &[(CustomerId, Customer)], names: &Names) -> String {
 }
 
 #[test]
-fn bytes_of_version_1_are_still_understood() {
+fn bytes_of_every_version_are_still_understood() {
     let names = Names::default();
-    let (mut decoder, bytes) = (CustomerDecoder::new(), unhex(BYTES));
-    let mut input = &bytes[..];
-    let mut found = Vec::new();
-    while let Some(customer) = decoder.decode(&mut input, &names).unwrap() {
-        found.push(customer);
+    let versions = [
+        (BYTES_1, EXPORT_1, people(&names)),
+        (BYTES_2, EXPORT_2, people_2(&names)),
+    ];
+    for (bytes, exported, people) in versions {
+        let (mut decoder, bytes) = (CustomerDecoder::new(), unhex(bytes));
+        let mut input = &bytes[..];
+        let mut found = Vec::new();
+        while let Some(customer) = decoder.decode(&mut input, &names).unwrap() {
+            found.push(customer);
+        }
+        assert_eq!(export(&found, &names), exported);
+        assert_eq!(found, people);
     }
-    assert_eq!(export(&found, &names), EXPORT);
-    assert_eq!(found, people(&names));
 }
 
-#[test]
-fn version_1_is_what_is_written() {
-    assert_eq!(
-        CODEC_VERSION, 1,
-        "another version: keep these bytes, and add its own"
+/// Writes the export of both versions anew, and the bytes of what is written now.
+fn update() {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/tests/it/golden/state/customers"
     );
     let names = Names::default();
     let (mut encoder, mut bytes) = (CustomerEncoder::new(), Vec::new());
-    for (id, customer) in people(&names) {
+    for (id, customer) in people_2(&names) {
         encoder.encode(&id, &customer, &names, &mut bytes);
     }
-    assert_eq!(hex(&bytes), BYTES);
-    assert_eq!(export(&people(&names), &names), EXPORT);
+    let texts = [
+        ("-v2.hex", hex(&bytes)),
+        ("-v2.json", export(&people_2(&names), &names)),
+        ("-v1.json", export(&people(&names), &names)),
+    ];
+    for (end, text) in texts {
+        std::fs::write(format!("{folder}{end}"), text).unwrap();
+    }
+}
+
+#[test]
+fn version_2_is_what_is_written() {
+    assert_eq!(
+        CODEC_VERSION, 2,
+        "another version: keep these bytes, and add its own"
+    );
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        update();
+    }
+    let names = Names::default();
+    let (mut encoder, mut bytes) = (CustomerEncoder::new(), Vec::new());
+    for (id, customer) in people_2(&names) {
+        encoder.encode(&id, &customer, &names, &mut bytes);
+    }
+    assert_eq!(hex(&bytes), BYTES_2);
+    assert_eq!(export(&people_2(&names), &names), EXPORT_2);
 }

@@ -8,7 +8,7 @@ use onscene::event::{
 use onscene::money::Money;
 use onscene::partitioning::CustomerId;
 use onscene::state::{
-    Contact, Customer, DecisionId, JournalLimits, Names, Pending, Remembered, Wait,
+    Contact, Customer, DecisionId, Delivery, JournalLimits, Names, Pending, Remembered, Wait,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -37,8 +37,18 @@ pub(super) struct Said {
     step: u32,
     code: Option<&'static str>,
     money: (Option<i64>, Option<i64>),
-    flags: (bool, bool),
+    delivery: Delivery,
+    converted: bool,
+    more: More,
 }
+
+/// Scene, household, what it stands in for, and the channels left.
+type More = (
+    Option<&'static str>,
+    Option<&'static str>,
+    Option<u8>,
+    Vec<&'static str>,
+);
 
 #[derive(Clone, Debug)]
 pub(super) struct Waits {
@@ -207,20 +217,30 @@ fn contacts() -> impl Strategy<Value = Turn> {
         any::<u32>(),
         proptest::option::of(word()),
         (money(), money()),
-        any::<(bool, bool)>(),
+        (select(&Delivery::ALL[..]), any::<bool>()),
+        (
+            proptest::option::of(word()),
+            proptest::option::of(word()),
+            proptest::option::of(0_u8..6),
+            proptest::collection::vec(word(), 0..3),
+        ),
     )
-        .prop_map(|((id, entry), words, times, step, code, money, flags)| {
-            Turn::Said(Box::new(Said {
-                id,
-                entry,
-                words,
-                times,
-                step,
-                code,
-                money,
-                flags,
-            }))
-        })
+        .prop_map(
+            |((id, entry), words, times, step, code, money, (delivery, converted), more)| {
+                Turn::Said(Box::new(Said {
+                    id,
+                    entry,
+                    words,
+                    times,
+                    step,
+                    code,
+                    money,
+                    delivery,
+                    converted,
+                    more,
+                }))
+            },
+        )
 }
 
 fn waiting() -> impl Strategy<Value = Turn> {
@@ -308,8 +328,14 @@ fn contact(said: &Said, names: &Names) -> Contact {
         code: said.code.map(|code| names.intern(code)),
         value: said.money.0.map(Money::from_ten_thousandths),
         cost: said.money.1.map(Money::from_ten_thousandths),
-        holdout: said.flags.0,
-        converted: said.flags.1,
+        delivery: said.delivery,
+        scene: said.more.0.map(|scene| names.intern(scene)),
+        household: said.more.1.map(|key| names.intern(key)),
+        fallback_of: said.more.2.map(decision),
+        channels_left: (said.more.3.iter().map(|channel| names.intern(channel)))
+            .collect::<Vec<_>>()
+            .into(),
+        converted: said.converted,
         outcomes: Default::default(),
     }
 }

@@ -5,7 +5,7 @@ use crate::kit::desk::{Desk, NOON, event, profile, time};
 use onscene::clock::{DAY, HOUR, MINUTE, Millis};
 use onscene::durable::{Checkpoint, Cut, LogItem, Recovery, checkpoint};
 use onscene::partition::{Input, LogEntry, Logged};
-use onscene::state::{Draw, Ledger};
+use onscene::state::{Delivery, Draw, Ledger};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -209,7 +209,7 @@ fn resume(inputs: &[Input], log: &[LogEntry], saved: Option<&Saved>, end: Millis
     for (number, entry) in log.iter().enumerate() {
         let (logged, place) = (entry.logged(), entry.place());
         if let Logged::Decision(decision) = &logged
-            && let (Some(cost), false) = (decision.cost, decision.holdout)
+            && let (Some(cost), true) = (decision.cost, decision.delivery == Delivery::Sent)
         {
             ledger.add(
                 0,

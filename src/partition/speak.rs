@@ -1,0 +1,228 @@
+//! Saying something, in the steps in which it may fail: a channel, a body, whom it is kept from, and its
+//! cost; then it is uttered.
+
+use super::Partition;
+use super::case::{Case, Said, Utterance};
+use super::record::LogEntry;
+use crate::action::{Body, Decision, Verdict};
+use crate::event::Value;
+use crate::money::Money;
+use crate::policy::{self, Refusal, trace};
+use crate::rules::{Function, Rule, RuleError};
+use crate::state::{DecisionId, Draw};
+use crate::terms::Budget;
+
+/// What is said, when nothing stands in the way any more.
+#[derive(Clone, Debug)]
+pub(super) struct Words<'r> {
+    /// The channels that are open, the chosen one first.
+    pub(super) channels: Vec<&'r str>,
+    pub(super) body: Body,
+    /// The account that it was drawn from.
+    pub(super) account: Option<Box<str>>,
+    pub(super) reach: Reach,
+    /// The decision that it stands in for.
+    pub(super) fallback_of: Option<DecisionId>,
+}
+
+/// Whether it reaches the customer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reach {
+    /// The verdict of the decision.
+    pub(super) verdict: Verdict,
+    /// Of one that is held out: whether by the control group of all rules.
+    pub(super) control: bool,
+}
+
+impl Case<'_> {
+    /// Says something, if the contact policy and the budget let it.
+    pub(super) fn speak(&mut self, partition: &Partition, rule: &Rule, say: Utterance) -> Said {
+        let channels = match self.channels(partition, rule) {
+            Ok(channels) => channels,
+            Err(refusal) => {
+                return match refusal.until {
+                    Some(until) => Said::Deferred(until),
+                    None => Said::Verdict(refusal.verdict),
+                };
+            }
+        };
+        let body = match self.body(partition, rule, say.step) {
+            Ok(body) => body,
+            Err(verdict) => return Said::Verdict(verdict),
+        };
+        let reach = self.reach(rule);
+        let account = match self.pay(partition, rule, &body, reach) {
+            Ok(account) => account,
+            Err(verdict) => return Said::Verdict(verdict),
+        };
+        let words = Words {
+            channels,
+            body,
+            account,
+            reach,
+            fallback_of: None,
+        };
+        Said::Verdict(self.utter(partition, rule, say, words))
+    }
+
+    /// The channels by which a rule may speak now, in order.
+    pub(super) fn channels<'r>(
+        &mut self,
+        partition: &Partition,
+        rule: &'r Rule,
+    ) -> Result<Vec<&'r str>, Refusal> {
+        let (customer, at, policy) = (self.customer, self.at, self.rules.policy());
+        let names = partition.customers.names();
+        let zone = || partition.zone_of(customer);
+        policy::channels(
+            &rule.terms,
+            policy,
+            customer,
+            names,
+            at,
+            zone,
+            &mut self.trace,
+        )
+    }
+
+    /// What the rule has to say.
+    fn body(&mut self, partition: &Partition, rule: &Rule, step: u32) -> Result<Body, Verdict> {
+        let variant = policy::variant(&rule.terms, self.id);
+        let returned = match self.rules.action(rule, self.moment, variant, step) {
+            Ok(None) => return Err(Verdict::None),
+            Ok(Some(returned)) => returned,
+            Err(error) => return Err(self.fail(partition, rule, error)),
+        };
+        Body::check(returned).map_err(|message| {
+            let error = rule.error(Function::Action, message);
+            self.fail(partition, rule, error)
+        })
+    }
+
+    /// Whether it is sent, or kept from the customer to learn what happens without it.
+    pub(super) fn reach(&mut self, rule: &Rule) -> Reach {
+        let is_held_out = policy::is_held_out(&rule.terms, self.id);
+        self.trace.push("holdout", !is_held_out, || {
+            vec![("percent", Value::Int(rule.terms.holdout.into()))]
+        });
+        Reach {
+            verdict: if is_held_out {
+                Verdict::Holdout
+            } else {
+                Verdict::Sent
+            },
+            control: false,
+        }
+    }
+
+    /// Draws its cost, if there is a budget and it is sent; returns the account it was drawn from.
+    fn pay(
+        &mut self,
+        partition: &Partition,
+        rule: &Rule,
+        body: &Body,
+        reach: Reach,
+    ) -> Result<Option<Box<str>>, Verdict> {
+        let Some(budget) = &rule.terms.budget else {
+            return Ok(None);
+        };
+        if reach.verdict != Verdict::Sent {
+            return Ok(None);
+        }
+        let draw = match self.draw_for(partition, rule, budget, body) {
+            Ok(draw) => draw,
+            Err(error) => return Err(self.fail(partition, rule, error)),
+        };
+        let (account, cost) = (draw.account.clone(), draw.cost);
+        let passed = self.till.pay(partition, rule, budget, draw);
+        self.trace.push("budget", passed, || {
+            let mut detail = vec![("cost", Value::Decimal(cost.to_decimal()))];
+            detail.extend(account.iter().map(|key| ("account", trace::word(key))));
+            detail
+        });
+        if passed {
+            Ok(account)
+        } else {
+            Err(Verdict::Budget)
+        }
+    }
+
+    /// Says it: from here on it is decided.
+    pub(super) fn utter(
+        &mut self,
+        partition: &Partition,
+        rule: &Rule,
+        say: Utterance,
+        words: Words<'_>,
+    ) -> Verdict {
+        let terms = &rule.terms;
+        let mut channels = words.channels.into_iter();
+        let verdict = words.reach.verdict;
+        let decision = Decision {
+            id: self.origin.decision_id(self.id, rule, say.step),
+            entry: say.entry,
+            next: say.next,
+            customer: self.id.clone(),
+            rule: terms.name.clone(),
+            generation: self.rules.generation().clone(),
+            channel: channels.next().unwrap_or_default().into(),
+            variant: policy::variant(terms, self.id).into(),
+            step: say.step,
+            verdict,
+            control: words.reach.control,
+            scene: terms.scene.clone(),
+            household: None,
+            fallback_of: words.fallback_of,
+            channels_left: channels.map(Into::into).collect(),
+            trigger: self.origin.trigger(),
+            body: words.body,
+            account: words.account,
+            decided_at: self.now,
+            policy_time: self.at,
+            time: self.time,
+            traceparent: self.origin.traceparent(),
+            after: partition.position,
+            part: None,
+        };
+        self.output
+            .entries
+            .push(LogEntry::Decision(Box::new(decision)));
+        verdict
+    }
+
+    /// What an action costs and who pays.
+    pub(super) fn draw_for(
+        &self,
+        partition: &Partition,
+        rule: &Rule,
+        budget: &Budget,
+        body: &Body,
+    ) -> Result<Draw, RuleError> {
+        let fault = |message: String| rule.error(Function::Action, message);
+        let cost = body.fields.get("cost").and_then(Value::as_decimal);
+        let cost = cost
+            .and_then(|cost| Money::exact(cost).ok())
+            .filter(|cost| *cost >= Money::ZERO)
+            .ok_or_else(|| {
+                fault("the action of a rule with a `budget` must have a `cost`: an amount of at least 0 with at most four decimals".to_owned())
+            })?;
+        let account = match &budget.per {
+            None => None,
+            Some(key) => {
+                let value = body.fields.get(key).and_then(Value::as_text);
+                let value = value.ok_or_else(|| {
+                    fault(format!(
+                        "the budget is kept per `{key}`, so the action must have a `{key}` of text"
+                    ))
+                })?;
+                Some(value.into())
+            }
+        };
+        Ok(Draw {
+            rule: rule.terms.name.clone(),
+            account,
+            day: policy::local_day(self.at, &partition.default_zone),
+            cost,
+        })
+    }
+}
