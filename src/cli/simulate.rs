@@ -8,7 +8,7 @@ pub(super) mod traffic;
 use super::runtime::{block_on, interrupted};
 use crate::clock::{monotonic_now, now_ms};
 use crate::nats::Connection;
-use crate::simulate::{Simulation, SimulationSettings};
+use crate::simulate::{Simulation, SimulationSettings, TrueEffect};
 use action::{Action, ActionFeed};
 use anyhow::Context as _;
 use clap::Args;
@@ -34,7 +34,7 @@ const SEEDS: i64 = 100_000;
 /// sends them. The engine must be running: it makes the streams. Ctrl-C ends it with a summary.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  onscene simulate --rate 1000 --seconds 60\n  onscene simulate --nats nats://10.0.0.5:4222 --customers 20000 --seed 7"
+    after_help = "Examples:\n  onscene simulate --rate 1000 --seconds 60\n  onscene simulate --nats nats://10.0.0.5:4222 --customers 20000 --seed 7\n  onscene simulate --trial bills/reminder=10:12.5"
 )]
 pub(super) struct Simulate {
     /// URL of NATS; several separated by commas.
@@ -64,6 +64,10 @@ pub(super) struct Simulate {
     /// Let customers ignore what the engine sends them.
     #[arg(long)]
     no_outcomes: bool,
+    /// A trial: how many percent of a rule's customers do what it is for without its action, and with it. They
+    /// then send `trial.converted`, which the rule must ask for in `converted`; can be given for several rules.
+    #[arg(long, value_name = "RULE=WITHOUT:WITH", conflicts_with = "no_outcomes")]
+    trial: Vec<TrueEffect>,
 }
 
 impl Simulate {
@@ -88,7 +92,8 @@ impl Simulate {
             self.warmup_days,
             connection.url()
         );
-        let mut traffic = Traffic::new(Simulation::new(settings), &connection, actions);
+        let simulation = Simulation::new(settings).with_effects(self.trial.clone());
+        let mut traffic = Traffic::new(simulation, &connection, actions);
 
         let mut progress = Progress::new();
         let started = monotonic_now();

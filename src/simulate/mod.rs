@@ -7,7 +7,7 @@
 //! [`merchants`] and [`personas`] the tables that say who lives here, [`customer`] one of them,
 //! [`history`] what they did before the start, [`stories`] and [`occasions`] what they do next,
 //! [`simulation`] the clockwork that keeps follow-ups in order, [`response`] how they take what the
-//! engine sends them, [`telling`] what happened as events, and [`wire`] the CloudEvents that producers
+//! engine sends them, [`trial`] what rules truly do where that shall be known, [`telling`] what happened as events, and [`wire`] the CloudEvents that producers
 //! would have published.
 //!
 //! Traffic is condensed: a basket is paid or abandoned seconds after it was started, and large
@@ -27,6 +27,7 @@ mod response;
 mod simulation;
 mod stories;
 mod telling;
+mod trial;
 mod wire;
 
 #[cfg(test)]
@@ -34,3 +35,4 @@ mod tests;
 
 pub use response::{ReceivedAction, Response};
 pub use simulation::{Moment, SimulatedEvent, Simulation, SimulationSettings};
+pub use trial::{CONVERTED, Decided, TrueEffect};

@@ -7,6 +7,13 @@ pub(super) struct Random {
     state: u64,
 }
 
+/// FNV-1a: a stream for a text, which depends on every byte of it.
+pub(super) fn hash(text: &str) -> u64 {
+    text.bytes().fold(0xCBF2_9CE4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
+    })
+}
+
 impl Random {
     /// A generator for one purpose: the same `seed` and `stream` always give the same numbers.
     pub(super) fn new(seed: u64, stream: u64) -> Self {

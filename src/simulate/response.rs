@@ -3,7 +3,7 @@
 use super::amount::{YUAN, round_sum};
 use super::customer::{Attachment, Basket, Customer};
 use super::occasions::login;
-use super::random::Random;
+use super::random::{Random, hash};
 use super::simulation::{Simulation, Step};
 use super::stories::own_account_elsewhere;
 use super::wire::{Counterparty, Movement};
@@ -213,7 +213,7 @@ impl Simulation {
         self.later(slot, at, delay, step);
     }
 
-    fn slot_of_id(&self, id: &str) -> Option<usize> {
+    pub(super) fn slot_of_id(&self, id: &str) -> Option<usize> {
         let number = id
             .strip_prefix(&format!("C{}-", self.settings.seed))?
             .parse()
@@ -223,13 +223,7 @@ impl Simulation {
 }
 
 fn decide(seed: u64, customer: &Customer, action: &str) -> Response {
-    // FNV-1a, so that the answer depends on every byte of the id.
-    let hash = action
-        .bytes()
-        .fold(0xCBF2_9CE4_8422_2325, |hash: u64, byte| {
-            (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)
-        });
-    let random = &mut Random::new(seed, hash);
+    let random = &mut Random::new(seed, hash(action));
     let habits = customer.persona.habits;
     if random.chance(LOST_PERMILLE) {
         Response::Failed

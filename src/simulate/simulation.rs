@@ -7,6 +7,7 @@ use super::customer::{Basket, Bill, Customer};
 use super::personas::Activity;
 use super::random::Random;
 use super::telling::Notice;
+use super::trial::TrueEffect;
 use super::wire::Movement;
 use crate::clock::Millis;
 
@@ -218,6 +219,8 @@ pub struct Simulation {
     follow_ups: BinaryHeap<Reverse<FollowUp>>,
     /// Steps that nothing may come before: the debit right after the payment.
     at_once: VecDeque<(u64, Step)>,
+    /// What rules truly do, in a trial.
+    pub(super) effects: Vec<TrueEffect>,
 }
 
 impl Simulation {
@@ -239,6 +242,7 @@ impl Simulation {
             turns: 0,
             follow_ups: BinaryHeap::new(),
             at_once: VecDeque::new(),
+            effects: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@ use super::action::Action;
 use super::sender::{Deliveries, Sender};
 use crate::clock::{Millis, monotonic_now, now_ms};
 use crate::nats::Connection;
-use crate::simulate::{ReceivedAction, SimulatedEvent, Simulation};
+use crate::simulate::{Decided, ReceivedAction, SimulatedEvent, Simulation};
 use anyhow::bail;
 use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
@@ -117,10 +117,16 @@ impl Traffic {
 }
 
 fn react(simulation: &mut Simulation, action: &Action) {
+    let event = &action.event;
+    simulation.decided(&Decided {
+        id: &event.id,
+        customer: &event.subject,
+        rule: &event.data.rule,
+        sent: action.is_sent(),
+    });
     if !action.is_sent() {
         return;
     }
-    let event = &action.event;
     let received = ReceivedAction {
         id: &event.id,
         customer: &event.subject,
