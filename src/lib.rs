@@ -18,7 +18,7 @@
 //! [`health`] show what is going on, [`config`] and [`cli`] take orders, and [`clock`] is the only
 //! place that knows what time it is.
 //!
-//! Afterwards, [`report`] adds up what worked, and [`statistics`] says what was not seen by chance.
+//! Afterwards, [`measurement`] reads and [`report`] adds up what worked, and [`statistics`] says what was not seen by chance.
 
 pub mod action;
 pub mod audit;
@@ -31,6 +31,7 @@ pub mod engine;
 pub mod event;
 pub mod health;
 pub mod http;
+pub mod measurement;
 pub mod money;
 pub mod nats;
 pub mod partition;

@@ -11,6 +11,7 @@ mod import;
 mod new;
 mod place;
 mod replay;
+mod report;
 mod run;
 mod runtime;
 mod schema;
@@ -54,6 +55,8 @@ enum Command {
     Replay(replay::Replay),
     /// Load profiles and history into the state, without any rule answering them.
     Import(import::Import),
+    /// What worked: what was sent, what came of it, and what would be missing without it.
+    Report(report::Report),
     /// Events that were refused: list them, or send them again.
     Dlq(dlq::Dlq),
     /// What the checkpoints hold: one customer, all of them, and whether the files are sound.
@@ -78,6 +81,7 @@ pub fn main() -> ExitCode {
         Command::New(command) => command.run(),
         Command::Replay(command) => command.run(),
         Command::Import(command) => command.run(),
+        Command::Report(command) => command.run(),
         Command::Dlq(command) => command.run(),
         Command::State(command) => command.run(),
         Command::Audit(command) => command.run(),

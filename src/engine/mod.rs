@@ -18,6 +18,7 @@ use crate::decode::Decoder;
 use crate::durable::{CheckpointFolder, LogError};
 use crate::health::Health;
 use crate::http::{self, HttpError};
+use crate::measurement::Reports;
 use crate::nats::{
     ChainError, ConnectError, Connection, DeadLetterError, ReadError, StreamSettings, StreamsError,
     ensure_streams,
@@ -154,6 +155,7 @@ impl Engine {
                 customers: customers.clone(),
                 health: health.clone(),
                 ledger: ledger.clone(),
+                reports: Reports::new(&config.nats_url, config.rates.base()),
             },
         )
         .await?;

@@ -1,6 +1,7 @@
 //! HTTP: metrics, health, and what the engine knows, for operators.
 
 mod api;
+mod report;
 mod server;
 
 pub use server::{HttpError, Server, Sources};

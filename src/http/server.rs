@@ -1,7 +1,8 @@
 //! The HTTP server and its routes.
 
-use super::api;
+use super::{api, report};
 use crate::health::Health;
+use crate::measurement::Reports;
 use crate::registry::RuleRegistry;
 use crate::state::{Customers, Ledger};
 use crate::telemetry::{CONTENT_TYPE, Metrics};
@@ -39,6 +40,8 @@ pub struct Sources {
     pub health: Arc<Health>,
     /// What budgets have spent.
     pub ledger: Arc<Ledger>,
+    /// What worked.
+    pub reports: Reports,
 }
 
 /// A running server.
@@ -93,7 +96,8 @@ impl Server {
 fn router(sources: Sources, loopback: bool) -> Router {
     let mut api = Router::new()
         .route("/api/rules", get(api::rules))
-        .route("/api/customers/{id}", get(api::customer));
+        .route("/api/customers/{id}", get(api::customer))
+        .route("/api/report", get(report::report));
     if !loopback {
         api = api.layer(middleware::from_fn(refuse));
     }

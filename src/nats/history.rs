@@ -38,6 +38,8 @@ pub enum Whose {
     All,
     /// That of a partition's customers. Of events, broadcasts are included: every partition reads them.
     Partition(u16),
+    /// Of events, those about profiles; of actions, everybody's.
+    Profiles,
     /// That of the customers who share a customer's bucket of 4,096: few others, to be passed over by whoever reads
     /// it. Of actions, those of the customer's partition. Broadcasts are included.
     Customer {
@@ -102,6 +104,7 @@ impl History {
     ) -> Result<Self, ReadError> {
         let filters = match whose {
             Whose::All => vec![None],
+            Whose::Profiles => vec![Some("scene.in.*.*.customer.profile".to_owned())],
             Whose::Partition(partition) => of_events(format!("scene.in.{partition}.>")),
             Whose::Customer { id, partitions } => {
                 let token = id.token();
@@ -121,7 +124,7 @@ impl History {
         period: Period,
     ) -> Result<Self, ReadError> {
         let partition = match whose {
-            Whose::All => None,
+            Whose::All | Whose::Profiles => None,
             Whose::Partition(partition) => Some(*partition),
             Whose::Customer { id, partitions } => Some(partition_of(&id.token(), *partitions)),
         };

@@ -1,9 +1,10 @@
 //! What a report is made of, read from the log and from events.
 
+use super::profile;
 use crate::action::Verdict;
 use crate::clock::Millis;
 use crate::durable::LogItem;
-use crate::event::{Event, Facts, OutcomeKind, Value};
+use crate::event::{Event, Facts, OutcomeKind};
 use crate::money::Money;
 use crate::partition::{Logged, LoggedDecision, TimerChange};
 use crate::partitioning::CustomerId;
@@ -155,8 +156,11 @@ impl Fact {
                 value: record.value,
                 at: record.at,
             })),
-            // The event that brought it says the same.
-            Logged::Outcome(_) | Logged::Sweep(_) | Logged::Quarantine(_) => None,
+            Logged::Outcome(record) => Some(Self::Outcome {
+                decision: record.decision,
+                outcome: OutcomeKind::from_word(&record.outcome)?,
+            }),
+            Logged::Sweep(_) | Logged::Quarantine(_) => None,
         }
     }
 
@@ -168,30 +172,7 @@ impl Fact {
                 decision: DecisionId::parse(action)?,
                 outcome: *outcome,
             }),
-            Facts::Profile(change) => {
-                let attributes = change.attributes.iter().map(|(name, value)| {
-                    let word = |text: &str| Some(Trait::Word(text.into()));
-                    let value = match value {
-                        Value::Null | Value::List(_) | Value::Record(_) => None,
-                        Value::Bool(yes) => word(if *yes { "yes" } else { "no" }),
-                        Value::Text(text) => word(text),
-                        Value::Int(_) | Value::Decimal(_) => number(value),
-                    };
-                    (name.clone(), value)
-                });
-                let segments = change.segments.iter().map(|(name, is_in)| {
-                    let name = format!("segment {name}").into_boxed_str();
-                    (name, is_in.then(|| Trait::Word("yes".into())))
-                });
-                let locale = change.locale.as_deref();
-                let locale =
-                    locale.map(|locale| ("locale".into(), Some(Trait::Word(locale.into()))));
-                Some(Self::Profile {
-                    customer: event.customer.clone(),
-                    since: event.time,
-                    traits: attributes.chain(segments).chain(locale).collect(),
-                })
-            }
+            Facts::Profile(_) => profile::decoded(event),
             _ => None,
         }
     }
@@ -214,12 +195,6 @@ fn said(decision: &LoggedDecision) -> Said {
         cost: decision.cost,
         at: decision.at,
     }
-}
-
-/// A number as customers are compared by it: not an amount to be added up, so it may be an approximate one.
-fn number(value: &Value) -> Option<Trait> {
-    let text = value.as_decimal()?.to_string();
-    text.parse().ok().map(Trait::Number)
 }
 
 /// Whether a word of the log says that a proposal is over, and not only that it still waits.

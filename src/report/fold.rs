@@ -77,6 +77,12 @@ impl Fold {
         }
     }
 
+    /// The period.
+    #[must_use]
+    pub fn period(&self) -> Period {
+        self.period
+    }
+
     /// Takes one more fact.
     pub fn take(&mut self, fact: Fact) {
         match fact {

@@ -12,6 +12,7 @@ use super::units::{Book, Unit};
 use super::uplift::uplift;
 use crate::money::Money;
 use crate::statistics::ConfidenceSequence;
+use crate::terms::Terms;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,9 +32,26 @@ pub struct Planned {
     /// Its scene.
     pub scene: Option<Arc<str>>,
     /// Percent of customers that are held out.
-    pub holdout: u32,
+    pub holdout: u8,
     /// Its variants and their weights.
     pub variants: Vec<(Box<str>, u32)>,
+}
+
+impl Plan {
+    /// What these rules ask for.
+    #[must_use]
+    pub fn of<'a>(rules: impl Iterator<Item = &'a Terms>) -> Self {
+        let planned = |terms: &Terms| Planned {
+            scene: terms.scene.clone(),
+            holdout: terms.holdout,
+            variants: terms.variants.clone(),
+        };
+        Self {
+            rules: rules
+                .map(|terms| ((*terms.name).into(), planned(terms)))
+                .collect(),
+        }
+    }
 }
 
 impl Fold {

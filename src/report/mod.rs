@@ -1,7 +1,7 @@
 //! What worked: decisions, outcomes and conversions of a period, added up. Pure: a fold over what the log
 //! says, so that it can be made again for any period and needs nothing that an engine has in memory.
 //!
-//! In flow order: [`fact`] is what it takes, read from the log and from events; [`fold`] keeps it by rule and
+//! In flow order: [`fact`] is what it takes, read from the log and (who customers are, [`profile`]) from events; [`fold`] keeps it by rule and
 //! journey; [`people`] are the customers behind a rule, each counted once; [`figures`], [`uplift`],
 //! [`over_time`], [`traits`] and [`attribution`] are what is made of them; [`model`] is the report, and
 //! [`table`], [`csv`] and [`picture`] show it.
@@ -16,6 +16,7 @@ pub mod model;
 pub mod over_time;
 pub mod people;
 pub mod picture;
+pub mod profile;
 pub mod table;
 pub mod traits;
 mod units;

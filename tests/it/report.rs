@@ -9,6 +9,9 @@ use onscene::report::{Fact, Fold, Model, Period, Plan, Report, Side, csv, pictur
 use onscene::state::DecisionId;
 use std::path::Path;
 
+mod live;
+mod trial;
+
 /// 2026-11-01T00:00:00Z
 const START: i64 = 1_793_491_200_000;
 const DAY: i64 = 86_400_000;

@@ -39,9 +39,21 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("durable", &["partition"]),
     // Adds up what the log says; a pure fold, recomputed for any period.
     ("report", &["durable", "partition", "statistics"]),
+    // Reads what `report` is made of, for the command line and for HTTP.
+    ("measurement", &["durable", "nats", "report", "rules"]),
     // What is shown by `http` and kept by `engine`, so that the two need not know each other.
     ("health", &["nats", "rules"]),
-    ("http", &["health", "registry", "rules", "telemetry"]),
+    (
+        "http",
+        &[
+            "health",
+            "measurement",
+            "registry",
+            "report",
+            "rules",
+            "telemetry",
+        ],
+    ),
     ("simulate", &["decode"]),
     // Looks at the messages of the log as they are stored.
     ("audit", &["durable", "nats"]),
