@@ -231,6 +231,32 @@ pub fn decision_id(
     )
 }
 
+/// The id of the decision that stands in on a channel for one that failed: it follows from the two, so
+/// that there is one, however often the failure is told.
+#[must_use]
+pub fn fallback_id(failed: DecisionId, channel: &str) -> DecisionId {
+    derived_id("fallback", failed, channel)
+}
+
+/// The id by which something waits that stands in for a decision that failed.
+#[must_use]
+pub fn fallback_wait_id(failed: DecisionId) -> DecisionId {
+    derived_id("fallback-wait", failed, "")
+}
+
+fn derived_id(purpose: &str, from: DecisionId, part: &str) -> DecisionId {
+    let mut hash = Sha256::new();
+    for part in [purpose.as_bytes(), &from.0, part.as_bytes()] {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part);
+    }
+    DecisionId(
+        hash.finalize()[..16]
+            .try_into()
+            .expect("invariant: SHA-256 has 32 bytes"),
+    )
+}
+
 impl Decision {
     /// The channel token of its subject.
     #[must_use]

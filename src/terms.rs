@@ -2,6 +2,7 @@
 //! often. Vocabulary shared by rules and policy.
 
 mod contact_policy;
+mod percent;
 
 use crate::clock::{DAY, MINUTE, Millis};
 use crate::money::Money;
@@ -9,7 +10,8 @@ use crate::state::Window;
 use jiff::civil::{Date, Time};
 use std::sync::Arc;
 
-pub use contact_policy::{ContactPolicy, PolicyError, QuietHours};
+pub use contact_policy::{AttributionModel, ContactPolicy, ControlGroup, PolicyError, QuietHours};
+pub use percent::Percent;
 
 /// The validated `RULE` map of a rule file.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,10 +42,12 @@ pub struct Terms {
     pub cooldown: Option<Window>,
     /// How often it may speak, per customer.
     pub cap: Option<Cap>,
-    /// Percent of its decisions held out for the control group.
-    pub holdout: u8,
-    /// Percent of customers it is rolled out to.
-    pub rollout: u8,
+    /// How many customers are held out of it, to compare with.
+    pub holdout: Percent,
+    /// How many customers it is rolled out to.
+    pub rollout: Percent,
+    /// What its draws are salted with instead of its name.
+    pub salt: Option<Box<str>>,
     /// Variants and their weights; at least one.
     pub variants: Vec<(Box<str>, u32)>,
     /// A trigger older than this never acts; of a timer, one that was due longer ago.
@@ -92,8 +96,9 @@ impl Terms {
             group: None,
             cooldown: None,
             cap: None,
-            holdout: 0,
-            rollout: 100,
+            holdout: Percent::NONE,
+            rollout: Percent::ALL,
+            salt: None,
             variants: vec![("default".into(), 1)],
             fresh: FRESH_DEFAULT,
             budget: None,

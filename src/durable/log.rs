@@ -6,8 +6,9 @@ use crate::event::{Value, parse_json};
 use crate::money::Money;
 use crate::partition::{Logged, LoggedDecision, Place};
 use crate::partitioning::{CustomerId, untoken};
-use crate::state::{DecisionId, Delivery};
+use crate::state::{DecisionId, Delivery, KeptBody};
 use serde::{Deserialize, Serialize};
+use std::sync::Arc;
 
 /// `Onscene-Kind` of a message that is an action, or a decision that was not sent.
 pub const KIND_ACTION: &str = "action";
@@ -173,7 +174,7 @@ fn decision<'a>(
     };
     let next = header("Onscene-Next").map(|next| Next::parse(next).ok_or("bad Onscene-Next"));
     let step = data.get("step").and_then(Value::as_decimal);
-    let logged = LoggedDecision {
+    let mut logged = LoggedDecision {
         id,
         entry: id_in(header, "Onscene-Entry")?.unwrap_or(id),
         next: next.transpose()?,
@@ -196,9 +197,11 @@ fn decision<'a>(
         channels_left: (header("Onscene-Channels-Left").into_iter())
             .flat_map(|channels| channels.split(',').map(Box::from))
             .collect(),
+        kept: None,
         at: number("Onscene-Policy-Time")?.ok_or("no Onscene-Policy-Time")?,
         time,
     };
+    logged.kept = kept(header, data, &logged);
     Ok(LogItem::Entry {
         logged: Logged::Decision(Box::new(logged)),
         place: place(header).ok_or("no Onscene-After")?,
@@ -212,6 +215,25 @@ fn id_in<'a>(
 ) -> Result<Option<DecisionId>, String> {
     let id = header(name).map(|text| DecisionId::parse(text).ok_or_else(|| format!("bad {name}")));
     id.transpose()
+}
+
+/// What was said, if it may have to be said again: the same bytes as when it was decided.
+fn kept<'a>(
+    header: &impl Fn(&str) -> Option<&'a str>,
+    data: &Value,
+    logged: &LoggedDecision,
+) -> Option<Arc<KeptBody>> {
+    let may_fall_back = logged.delivery == Delivery::Sent && !logged.channels_left.is_empty();
+    let (kind, body) = (data.get("kind")?.as_text()?, data.get("body")?);
+    may_fall_back.then(|| {
+        let fields = serde_json::to_string(body);
+        let fields = fields.expect("invariant: text, numbers and maps with text keys");
+        Arc::new(KeptBody {
+            kind: kind.into(),
+            fields: fields.into(),
+            expires_at: header("Onscene-Expires").and_then(parse_rfc3339),
+        })
+    })
 }
 
 fn delivery(verdict: &str, control: bool) -> Delivery {

@@ -4,6 +4,7 @@ use super::EngineError;
 use super::allotments::Allotments;
 use super::broker::Broker;
 use super::checkpoints::Checkpoints;
+use super::experiments::Experiments;
 use super::grants::{self, Teller};
 use super::watermark;
 use super::worker::{Shared, Worker};
@@ -93,6 +94,7 @@ pub(super) async fn assemble<B: Broker>(
         first: parts.owns.first().copied().unwrap_or(0),
         allotments,
         grants,
+        experiments: Experiments::default(),
         dues,
         watermark,
         decoder: parts.decoder,

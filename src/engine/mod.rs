@@ -5,6 +5,7 @@ mod assembly;
 mod broker;
 mod checkpoint_writer;
 mod checkpoints;
+mod experiments;
 mod grants;
 mod listeners;
 #[cfg(test)]

@@ -134,6 +134,18 @@ impl Case<'_> {
         if verdict != Verdict::Error {
             partition.quarantine.succeeded(&rule.terms.name);
         }
+        self.list_silence(partition, rule, step, verdict, winner);
+    }
+
+    /// Lists what did not go out, if that is asked for.
+    pub(super) fn list_silence(
+        &mut self,
+        partition: &Partition,
+        rule: &Rule,
+        step: u32,
+        verdict: Verdict,
+        winner: Option<Arc<str>>,
+    ) {
         if partition.list_silenced && !verdict.is_decision() {
             self.output.silenced.push(Silenced {
                 rule: rule.terms.name.clone(),
@@ -176,7 +188,7 @@ impl Case<'_> {
         }
         let is_rolled_out = policy::is_rolled_out(terms, self.id);
         self.trace.push("rollout", is_rolled_out, || {
-            vec![("percent", Value::Int(terms.rollout.into()))]
+            vec![("percent", Value::Decimal(terms.rollout.to_decimal()))]
         });
         if !is_rolled_out {
             return Some(Verdict::Rollout);

@@ -3,7 +3,7 @@
 use super::Partition;
 use super::case::Case;
 use crate::action::Body;
-use crate::policy::{self, Demand};
+use crate::policy::{self, Assignment, Demand};
 use crate::rules::Rule;
 use crate::state::Draw;
 use crate::terms::Budget;
@@ -38,7 +38,7 @@ impl Case<'_> {
             }
             let is_free = self.is_entered(rule)
                 || !asks(rule) && self.may_speak(partition, rule)
-                || policy::is_held_out(&rule.terms, self.id) && self.may_speak(partition, rule);
+                || self.is_kept_from(rule) && self.may_speak(partition, rule);
             if is_free {
                 won.extend(group);
             } else if let Some((draw, budget)) = self.demand(partition, rule) {
@@ -53,6 +53,11 @@ impl Case<'_> {
         }
         self.trace = trace;
         demands
+    }
+
+    /// Whether the customer is held out of a rule, for whatever comparison.
+    fn is_kept_from(&self, rule: &Rule) -> bool {
+        policy::assignment(&rule.terms, self.rules.policy(), self.id) != Assignment::Treated
     }
 
     /// Whether cooldown, cap and channels would let a rule speak now.

@@ -1,13 +1,14 @@
 //! Deciding about an event: conversions first, then the rules that listen, then arbitration.
 
-use super::Partition;
 use super::case::{Case, Origin};
+use super::outcome::Told;
 use super::output::{Input, Output};
-use super::record::{ConversionRecord, LogEntry, Place, TimerChange};
+use super::record::{ConversionRecord, LogEntry, Place};
 use super::till::Till;
+use super::{Applied, Partition};
 use crate::action::Verdict;
 use crate::clock::Millis;
-use crate::event::{Event, Facts, OutcomeKind, Value};
+use crate::event::{Event, Facts, Value};
 use crate::money::Money;
 use crate::policy::{Trace, trace};
 use crate::rules::{Function, PastDecision, Rule, RuleSet, Standing, Subject};
@@ -22,7 +23,7 @@ impl Partition {
         &mut self,
         input: &Input,
         event: &Event,
-        (customer, index, before): (Arc<Customer>, usize, u64),
+        (customer, applied): (Arc<Customer>, Applied),
         now: Millis,
         rules: &RuleSet,
         output: &mut Output,
@@ -30,8 +31,8 @@ impl Partition {
         let listening = rules.listening(&event.kind);
         let has_contacts = !customer.contacts.all().is_empty();
         let converts = self.book.asks_conversions && has_contacts;
-        let refuses = has_contacts && refusal(event).is_some();
-        if listening.is_empty() && !converts && !refuses {
+        let told = applied.told.filter(|told| told.is_news());
+        if listening.is_empty() && !converts && told.is_none() {
             return None;
         }
         let mut trial = self.try_out(output);
@@ -40,7 +41,7 @@ impl Partition {
         // A former run answered a part of it: rules must not see that part, and what it decided stands.
         let resumes = input.already > 0;
         let shown = if resumes {
-            without_answers(&customer, event, listening)
+            without_answers(&customer, event, listening, told)
         } else {
             customer.clone()
         };
@@ -49,7 +50,7 @@ impl Partition {
             customer: &shown,
             customers: &self.customers.clone(),
             time: event.time,
-            index,
+            index: applied.index,
         };
         let moment = rules.moment(Subject::Event(event), standing);
         let mut case = Case {
@@ -65,7 +66,9 @@ impl Partition {
             trace: Trace::new(self.list_checks),
             output,
         };
-        case.refuse(self, event);
+        if let Some(told) = told {
+            case.hear(self, event, told);
+        }
         if converts {
             case.convert(self, event);
         }
@@ -80,7 +83,7 @@ impl Partition {
         if want.is_some() {
             output.retract();
         }
-        let begin = output.front_quarantines(first, before);
+        let begin = output.front_quarantines(first, applied.before);
         number_parts(&mut output.entries[begin..], input.already);
         self.settle(output, first);
         trial.end(want)
@@ -96,22 +99,6 @@ fn number_parts(entries: &mut [LogEntry], already: u32) {
 }
 
 impl Case<'_> {
-    /// Ends a journey of which the customer refused a message.
-    fn refuse(&mut self, partition: &Partition, event: &Event) {
-        let Some((outcome, action)) = refusal(event) else {
-            return;
-        };
-        let contact = DecisionId::parse(action).and_then(|id| self.customer.contacts.get(id));
-        let Some(pending) = contact.and_then(|contact| self.customer.pending(contact.entry)) else {
-            return;
-        };
-        let rule = partition.customers.names().word(pending.rule);
-        let change = TimerChange::Ended {
-            verdict: outcome.word().to_owned(),
-        };
-        self.change_timer(partition, &rule, pending.entry, change);
-    }
-
     /// Asks the rules that listen, and tries what they propose.
     fn propose(
         &mut self,
@@ -143,8 +130,10 @@ impl Case<'_> {
                 continue;
             };
             let age = event.time.saturating_sub(contact.time);
+            // What stands in for another decision is a part of that one.
             let asks = rule.has(Function::Converted)
                 && !contact.converted
+                && contact.fallback_of.is_none()
                 && (0..=rule.terms.within).contains(&age);
             if !asks || self.hold_off(partition, &rule) {
                 continue;
@@ -253,21 +242,17 @@ fn without_answers(
     customer: &Arc<Customer>,
     event: &Event,
     listening: &[Arc<Rule>],
+    told: Option<Told>,
 ) -> Arc<Customer> {
     let origin = Origin::Event(event, 0);
     let own = |rule: &Arc<Rule>| origin.decision_id(&event.customer, rule, 0);
     let own: Vec<DecisionId> = listening.iter().map(own).collect();
     let mut shown = Customer::clone(customer);
     shown.contacts.forget(&own);
-    Arc::new(shown)
-}
-
-/// The outcome and the action of an event by which a customer refuses.
-fn refusal(event: &Event) -> Option<(OutcomeKind, &str)> {
-    match &event.facts {
-        Facts::Outcome { outcome, action } if outcome.is_refusal() => Some((*outcome, action)),
-        _ => None,
+    if let Some(told) = told {
+        shown.contacts.forget_stand_in(told.decision);
     }
+    Arc::new(shown)
 }
 
 /// What an event is about in money, in base currency.

@@ -12,7 +12,9 @@ mod case;
 mod cut;
 mod demand;
 mod event;
+mod fallback;
 mod note;
+mod outcome;
 mod output;
 mod record;
 mod speak;
@@ -61,9 +63,10 @@ pub struct Partition {
     member_zones: BTreeSet<Option<Name>>,
     /// Every event up to this sequence has been stepped.
     position: u64,
-    /// An event that was applied and waits for a grant to be decided about: its place in the customer's
-    /// journal, and the position before it.
-    undecided: Option<(usize, u64)>,
+    /// An event that was applied and waits for a grant to be decided about.
+    undecided: Option<Applied>,
+    /// The event of the last outcome that was recorded.
+    reported: Option<u64>,
     /// Policy time: nothing that is due up to it is still to come.
     clock: Option<Millis>,
     timers: timer::Timers,
@@ -99,6 +102,7 @@ impl Partition {
             member_zones: BTreeSet::from([None]),
             position: 0,
             undecided: None,
+            reported: None,
             clock: None,
             timers: timer::Timers::default(),
             daily: timer::DailyClock::default(),
@@ -161,6 +165,17 @@ impl Partition {
             .or_insert_with(|| TimeZone::get(&names.word(name)).unwrap_or_else(|_| default.clone()))
             .clone()
     }
+}
+
+/// An event that was applied, and what is to be known of it to decide about it.
+#[derive(Clone, Copy, Debug)]
+struct Applied {
+    /// Its place in the customer's journal.
+    index: usize,
+    /// The position before it.
+    before: u64,
+    /// What it said of an action.
+    told: Option<outcome::Told>,
 }
 
 /// The rules of the live generation by the names that state refers to them by.

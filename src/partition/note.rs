@@ -2,12 +2,13 @@
 //! says.
 
 use super::record::{
-    ConversionRecord, Logged, LoggedDecision, SweepRecord, TimerChange, TimerRecord,
+    ConversionRecord, Logged, LoggedDecision, OutcomeRecord, SweepRecord, TimerChange, TimerRecord,
 };
 use super::sweep::Sweep;
 use super::{Partition, SweepKey};
-use crate::action::Next;
+use crate::action::{Next, fallback_wait_id};
 use crate::clock::{DAY, Millis};
+use crate::event::{OutcomeKind, fingerprint};
 use crate::partitioning::CustomerId;
 use crate::state::{Contact, Customer, DecisionId, Pending};
 
@@ -20,8 +21,7 @@ impl Partition {
             Logged::Decision(decision) => self.note_decision(decision),
             Logged::Timer(record) => self.note_timer(record),
             Logged::Conversion(record) => self.note_conversion(record),
-            // The event itself has told the customer's contacts.
-            Logged::Outcome(record) => self.pass(record.at),
+            Logged::Outcome(record) => self.note_outcome(record),
             Logged::Sweep(record) => self.note_sweep(record),
             // Whoever put it there knows; the others are told when they start.
             Logged::Quarantine(_) => {}
@@ -50,15 +50,21 @@ impl Partition {
                 .map(|channel| names.intern(channel))
                 .collect::<Vec<_>>()
                 .into(),
+            kept: decision.kept.clone(),
             converted: false,
             outcomes: Default::default(),
         };
         if let Some(draw) = decision.draw(&self.default_zone) {
             self.spending.add(&draw);
         }
-        let (entry, next) = (decision.entry, decision.next);
+        // What stands in for another decision has been waited for under an id of its own: its journey goes on.
+        let waited = decision.fallback_of.map(fallback_wait_id);
+        let (entry, next) = (waited.unwrap_or(decision.entry), decision.next);
         self.change(&decision.customer, decision.time, |customer| {
             customer.contacts.push(contact);
+            customer
+                .contacts
+                .forget_kept(decision.fallback_of, decision.at);
             customer
                 .contacts
                 .trim(decision.at.saturating_sub(CONTACTS_HORIZON));
@@ -117,6 +123,18 @@ impl Partition {
                 customer.end(entry);
             }
         });
+        self.pass(record.at);
+    }
+
+    /// The event has told the customer itself, unless it is no longer in its stream.
+    fn note_outcome(&mut self, record: &OutcomeRecord) {
+        self.reported = Some(fingerprint(&record.source, &record.event));
+        let outcome = OutcomeKind::from_word(&record.outcome);
+        if let (Some(id), Some(outcome)) = (CustomerId::new(&record.customer), outcome) {
+            self.change(&id, record.time, |customer| {
+                customer.hear(record.decision, outcome, record.time);
+            });
+        }
         self.pass(record.at);
     }
 

@@ -6,7 +6,7 @@ use crate::clock::Millis;
 use crate::decode::Rejection;
 use crate::event::Incoming;
 use crate::partitioning::CustomerId;
-use crate::policy::Check;
+use crate::policy::{Arm, Check};
 use crate::rules::RuleError;
 use crate::state::Want;
 use std::collections::HashMap;
@@ -38,6 +38,13 @@ pub struct Output {
     pub trimmed_windows: u64,
     /// How often each rule got each verdict.
     pub verdicts: HashMap<(Arc<str>, Verdict), u64>,
+    /// What came back of actions: how often which outcome was `recorded`, `repeated`, `unknown` or
+    /// `not_sent`.
+    pub outcomes: HashMap<(&'static str, &'static str), u64>,
+    /// What became of what failed on one channel and was tried on another, by rule.
+    pub fallbacks: HashMap<(Arc<str>, Verdict), u64>,
+    /// Customers about whom a rule decided for the first time, by their group.
+    pub assigned: HashMap<(Arc<str>, Arm), u64>,
     /// What rules failed with.
     pub errors: Vec<(Arc<str>, RuleError)>,
     /// Rules that were put into quarantine.
@@ -74,6 +81,15 @@ impl Output {
         self.trimmed_windows += later.trimmed_windows;
         for (key, times) in later.verdicts {
             *self.verdicts.entry(key).or_default() += times;
+        }
+        for (key, times) in later.outcomes {
+            *self.outcomes.entry(key).or_default() += times;
+        }
+        for (key, customers) in later.assigned {
+            *self.assigned.entry(key).or_default() += customers;
+        }
+        for (key, times) in later.fallbacks {
+            *self.fallbacks.entry(key).or_default() += times;
         }
         self.errors.append(&mut later.errors);
         self.quarantined.append(&mut later.quarantined);

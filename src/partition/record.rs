@@ -1,11 +1,11 @@
 //! What a step adds to its partition's log, and what state takes of it.
 
-use crate::action::{Decision, Next};
+use crate::action::{Decision, Next, Verdict};
 use crate::clock::Millis;
 use crate::money::Money;
 use crate::partitioning::CustomerId;
 use crate::policy;
-use crate::state::{DecisionId, Delivery, Draw, Remembered};
+use crate::state::{DecisionId, Delivery, Draw, KeptBody, Remembered};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -227,6 +227,8 @@ pub struct LoggedDecision {
     pub fallback_of: Option<DecisionId>,
     /// The channels after its own that policy allowed too, in order.
     pub channels_left: Vec<Box<str>>,
+    /// What it says, if it may have to be said again on another channel.
+    pub kept: Option<Arc<KeptBody>>,
     /// Policy time.
     pub at: Millis,
     /// From when its windows reached back: event time of its trigger, or when it was due.
@@ -337,10 +339,26 @@ impl LoggedDecision {
             household: decision.household.clone(),
             fallback_of: decision.fallback_of,
             channels_left: decision.channels_left.clone(),
+            kept: kept(decision),
             at: decision.policy_time,
             time: decision.time,
         }
     }
+}
+
+/// What a decision says, if it may have to be said again: it goes out, and there is another channel.
+fn kept(decision: &Decision) -> Option<Arc<KeptBody>> {
+    let may_fall_back = decision.verdict == Verdict::Sent && !decision.channels_left.is_empty();
+    may_fall_back.then(|| {
+        let fields = serde_json::to_string(&decision.body.fields);
+        Arc::new(KeptBody {
+            kind: decision.body.kind.clone(),
+            fields: fields
+                .expect("invariant: text, numbers and maps with text keys")
+                .into(),
+            expires_at: decision.expires_at(),
+        })
+    })
 }
 
 /// Numbers of 64 bits as hexadecimal digits: readers of JSON may not keep them exact.

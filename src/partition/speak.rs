@@ -4,13 +4,14 @@
 use super::Partition;
 use super::case::{Case, Said, Utterance};
 use super::record::LogEntry;
-use crate::action::{Body, Decision, Verdict};
+use crate::action::{Body, Decision, Verdict, fallback_id};
 use crate::event::Value;
 use crate::money::Money;
-use crate::policy::{self, Refusal, trace};
+use crate::policy::{self, Arm, Assignment, Refusal, trace};
 use crate::rules::{Function, Rule, RuleError};
-use crate::state::{DecisionId, Draw};
+use crate::state::{DecisionId, Delivery, Draw};
 use crate::terms::Budget;
+use std::sync::Arc;
 
 /// What is said, when nothing stands in the way any more.
 #[derive(Clone, Debug)]
@@ -21,8 +22,16 @@ pub(super) struct Words<'r> {
     /// The account that it was drawn from.
     pub(super) account: Option<Box<str>>,
     pub(super) reach: Reach,
-    /// The decision that it stands in for.
-    pub(super) fallback_of: Option<DecisionId>,
+    pub(super) stands_in: Option<StandIn>,
+}
+
+/// For what something is said again.
+#[derive(Clone, Debug)]
+pub(super) struct StandIn {
+    /// The decision that failed.
+    pub(super) failed: DecisionId,
+    /// Its variant.
+    pub(super) variant: Arc<str>,
 }
 
 /// Whether it reaches the customer.
@@ -60,7 +69,7 @@ impl Case<'_> {
             body,
             account,
             reach,
-            fallback_of: None,
+            stands_in: None,
         };
         Said::Verdict(self.utter(partition, rule, say, words))
     }
@@ -101,17 +110,26 @@ impl Case<'_> {
 
     /// Whether it is sent, or kept from the customer to learn what happens without it.
     pub(super) fn reach(&mut self, rule: &Rule) -> Reach {
-        let is_held_out = policy::is_held_out(&rule.terms, self.id);
-        self.trace.push("holdout", !is_held_out, || {
-            vec![("percent", Value::Int(rule.terms.holdout.into()))]
-        });
+        let policy = self.rules.policy();
+        let assignment = policy::assignment(&rule.terms, policy, self.id);
+        let control = assignment == Assignment::Control;
+        if let Some(group) = &policy.control_group {
+            self.trace.push("control_group", !control, || {
+                vec![("percent", Value::Decimal(group.percent.to_decimal()))]
+            });
+        }
+        if !control {
+            let passed = assignment != Assignment::Holdout;
+            self.trace.push("holdout", passed, || {
+                vec![("percent", Value::Decimal(rule.terms.holdout.to_decimal()))]
+            });
+        }
         Reach {
-            verdict: if is_held_out {
-                Verdict::Holdout
-            } else {
-                Verdict::Sent
+            verdict: match assignment {
+                Assignment::Treated => Verdict::Sent,
+                Assignment::Holdout | Assignment::Control => Verdict::Holdout,
             },
-            control: false,
+            control,
         }
     }
 
@@ -157,22 +175,30 @@ impl Case<'_> {
     ) -> Verdict {
         let terms = &rule.terms;
         let mut channels = words.channels.into_iter();
+        let channel = channels.next().unwrap_or_default();
         let verdict = words.reach.verdict;
+        let (id, variant) = match &words.stands_in {
+            Some(StandIn { failed, variant }) => (fallback_id(*failed, channel), &**variant),
+            None => {
+                let id = self.origin.decision_id(self.id, rule, say.step);
+                (id, policy::variant(terms, self.id))
+            }
+        };
         let decision = Decision {
-            id: self.origin.decision_id(self.id, rule, say.step),
+            id,
             entry: say.entry,
             next: say.next,
             customer: self.id.clone(),
             rule: terms.name.clone(),
             generation: self.rules.generation().clone(),
-            channel: channels.next().unwrap_or_default().into(),
-            variant: policy::variant(terms, self.id).into(),
+            channel: channel.into(),
+            variant: variant.into(),
             step: say.step,
             verdict,
             control: words.reach.control,
             scene: terms.scene.clone(),
             household: None,
-            fallback_of: words.fallback_of,
+            fallback_of: words.stands_in.map(|other| other.failed),
             channels_left: channels.map(Into::into).collect(),
             trigger: self.origin.trigger(),
             body: words.body,
@@ -184,10 +210,29 @@ impl Case<'_> {
             after: partition.position,
             part: None,
         };
+        self.assign(partition, rule, &decision);
         self.output
             .entries
             .push(LogEntry::Decision(Box::new(decision)));
         verdict
+    }
+
+    /// Counts the customer in their group, if the rule decides about them for the first time.
+    fn assign(&mut self, partition: &Partition, rule: &Rule, decision: &Decision) {
+        let name = partition.book.name(rule);
+        let mut known = self.customer.contacts.all().iter();
+        if known.any(|contact| Some(contact.rule) == name && contact.delivery.counts()) {
+            return;
+        }
+        let arm = match decision.delivery() {
+            Delivery::Control => Arm::Control,
+            Delivery::Holdout => Arm::Holdout,
+            Delivery::Sent => Arm::Variant(decision.variant.clone()),
+            // It treats nobody, so there is no experiment.
+            Delivery::Shadow => return,
+        };
+        let key = (decision.rule.clone(), arm);
+        *self.output.assigned.entry(key).or_default() += 1;
     }
 
     /// What an action costs and who pays.

@@ -52,21 +52,29 @@ impl Partition {
             }
         };
         // What waited for a grant was applied before.
-        let (index, before) = match self.undecided.take() {
+        let applied = match self.undecided.take() {
             Some(waited) => waited,
             None => {
                 let before = self.position;
                 self.arrive(input);
+                let told = self.told(input, event);
                 // What was imported is past: it is known from now on, and nobody answers it.
                 let applied = self.apply(event, input.sequence, output);
                 let (_, index) = applied.filter(|_| !event.imported)?;
-                (index, before)
+                if let Some(told) = told {
+                    let key = (told.outcome.word(), told.reception.word());
+                    *output.outcomes.entry(key).or_default() += 1;
+                }
+                super::Applied {
+                    index,
+                    before,
+                    told,
+                }
             }
         };
         let customer = self.customers.get(event.customer.as_str())?;
-        let subject = (customer, index, before);
-        let want = self.decide(input, event, subject, now, rules, output);
-        self.undecided = want.as_ref().map(|_| (index, before));
+        let want = self.decide(input, event, (customer, applied), now, rules, output);
+        self.undecided = want.as_ref().map(|_| applied);
         want
     }
 

@@ -213,6 +213,10 @@ impl Case<'_> {
             self.change_timer(partition, &name, pending.entry, change);
             return;
         };
+        if pending.wait == Wait::Fallback {
+            self.ring_fallback(partition, &rule, pending);
+            return;
+        }
         let following = self.following(&rule, pending.step);
         let say = Utterance {
             entry: pending.entry,

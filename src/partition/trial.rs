@@ -41,6 +41,8 @@ impl Output {
         self.entries
             .retain(|entry| matches!(entry, LogEntry::Quarantine(_)));
         self.verdicts.clear();
+        self.fallbacks.clear();
+        self.assigned.clear();
         self.errors.clear();
         self.silenced.clear();
         self.checks.clear();

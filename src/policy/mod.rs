@@ -11,7 +11,9 @@ pub(crate) mod trace;
 
 pub use allotment::{Demand, allot, rank};
 pub use contact::{Refusal, channels, frequency};
-pub use experiment::{is_held_out, is_rolled_out, variant};
+pub use experiment::{
+    Arm, Assignment, arms, assignment, is_held_out, is_in_control_group, is_rolled_out, variant,
+};
 pub use journey::{next_step, step_due};
 pub use quarantine::{Held, Quarantine};
 pub use schedule::{daily_due, is_scheduled, local_day};

@@ -12,7 +12,7 @@ use super::units::{Book, Unit};
 use super::uplift::uplift;
 use crate::money::Money;
 use crate::statistics::ConfidenceSequence;
-use crate::terms::Terms;
+use crate::terms::{Percent, Terms};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -31,8 +31,8 @@ pub struct Plan {
 pub struct Planned {
     /// Its scene.
     pub scene: Option<Arc<str>>,
-    /// Percent of customers that are held out.
-    pub holdout: u8,
+    /// How many customers are held out.
+    pub holdout: Percent,
     /// Its variants and their weights.
     pub variants: Vec<(Box<str>, u32)>,
 }
@@ -224,7 +224,9 @@ fn warnings(people: &People<'_>, figures: &Figures, planned: Option<&Planned>) -
             figures.conversions_without_value
         ));
     }
-    if planned.is_some_and(|planned| planned.holdout == 0) && figures.journeys.control == 0 {
+    if planned.is_some_and(|planned| planned.holdout == Percent::NONE)
+        && figures.journeys.control == 0
+    {
         warnings.push(
             "nobody is held out, so nothing shows what would have come without it: \
              set `holdout` in the rule, or a control group in policy.toml"

@@ -9,10 +9,10 @@ use crate::config::Config;
 use crate::decode::Decoder;
 use crate::money::Rates;
 use crate::partitioning::CustomerId;
-use crate::policy;
+use crate::policy::{self, Assignment};
 use crate::rules::{Diagnostic, Rule, RuleSet};
 use crate::state::JournalLimits;
-use crate::terms::{BROADCAST_PREFIX, DAILY, Terms};
+use crate::terms::{BROADCAST_PREFIX, DAILY, Percent, Terms};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -149,7 +149,7 @@ fn mismatch(file: &TestFile, test: &Test, rule: &Rule) -> Option<Diagnostic> {
         return Some(file.fault(span, message, format!("it has: {}", known.join(", "))));
     }
     if let Some((true, span)) = &test.holdout
-        && terms.holdout == 0
+        && terms.holdout == Percent::NONE
     {
         let message = "the rule holds nobody out".to_owned();
         let hint = "add `holdout: 10` to its `RULE`, or take `holdout` out of the test";
@@ -183,9 +183,15 @@ fn customer(test: &Test, rule: &Rule, set: &RuleSet) -> Option<CustomerId> {
     let held_out = held_out.unwrap_or_else(|| expects(Verdict::Holdout));
     let rolled_out = !expects(Verdict::Rollout);
     let variant = test.variant.as_ref().map(|(variant, _)| &**variant);
+    // Nobody who is in the control group of all rules: a test is about one of them.
+    let assigned = |terms: &Terms, id: &CustomerId| policy::assignment(terms, set.policy(), id);
+    let wanted = match held_out {
+        true => Assignment::Holdout,
+        false => Assignment::Treated,
+    };
     let fits = |terms: &Terms, id: &CustomerId| {
         policy::is_rolled_out(terms, id) == rolled_out
-            && policy::is_held_out(terms, id) == held_out
+            && assigned(terms, id) == wanted
             && variant.is_none_or(|variant| policy::variant(terms, id) == variant)
     };
     let others = |id: &CustomerId| {
@@ -193,7 +199,8 @@ fn customer(test: &Test, rule: &Rule, set: &RuleSet) -> Option<CustomerId> {
             .iter()
             .filter_map(|(name, _)| set.rule(name))
             .all(|other| {
-                policy::is_rolled_out(&other.terms, id) && !policy::is_held_out(&other.terms, id)
+                policy::is_rolled_out(&other.terms, id)
+                    && assigned(&other.terms, id) == Assignment::Treated
             })
     };
     (1..=CUSTOMERS_TRIED_MAX)

@@ -8,10 +8,11 @@ use super::waiting;
 use crate::event::Schema;
 use crate::state::Window;
 use crate::terms::{
-    BROADCAST_PREFIX, Cap, DAILY, Days, FRESH_DEFAULT, Hours, PRIORITY_DEFAULT, Quiet, Terms,
-    WITHIN_DEFAULT,
+    BROADCAST_PREFIX, Cap, DAILY, Days, FRESH_DEFAULT, Hours, PRIORITY_DEFAULT, Percent, Quiet,
+    Terms, WITHIN_DEFAULT,
 };
 use rhai::{AST, Dynamic, Engine, Map, Scope};
+use rust_decimal::Decimal;
 use std::sync::Arc;
 
 /// Reads a rule's terms.
@@ -142,8 +143,9 @@ impl Header<'_> {
             group: self.text("group").map(Into::into),
             cooldown: self.parsed("cooldown", "a length such as \"7d\"", Window::parse),
             cap: self.parsed("cap", "a cap such as \"3 per 30d\"", Cap::parse),
-            holdout: self.percent("holdout", 0),
-            rollout: self.percent("rollout", 100),
+            holdout: self.percent("holdout", Percent::NONE),
+            rollout: self.percent("rollout", Percent::ALL),
+            salt: self.text("salt").map(Into::into),
             variants: self.variants(),
             fresh: self
                 .parsed("fresh", "a length such as \"60s\"", Window::parse)
@@ -316,22 +318,20 @@ impl Header<'_> {
         }
     }
 
-    fn percent(&mut self, field: &str, default: u8) -> u8 {
+    fn percent(&mut self, field: &str, default: Percent) -> Percent {
         let Some(value) = self.map.get(field) else {
             return default;
         };
-        let percent = value.as_int().ok().and_then(|n| u8::try_from(n).ok());
-        match percent.filter(|n| *n <= 100) {
-            Some(percent) => percent,
-            None => {
-                self.fault(
-                    field,
-                    format!("`{field}` must be a whole number of percent"),
-                    "write a number from 0 to 100",
-                );
-                default
-            }
-        }
+        let whole = value.as_int().ok().map(Decimal::from);
+        let decimal = whole.or_else(|| value.as_decimal().ok());
+        decimal.and_then(Percent::exact).unwrap_or_else(|| {
+            self.fault(
+                field,
+                format!("`{field}` must be a percentage with at most four decimals"),
+                "write a number from 0 to 100, such as 10 or 2.5",
+            );
+            default
+        })
     }
 
     fn variants(&mut self) -> Vec<(Box<str>, u32)> {

@@ -2,11 +2,12 @@
 
 use super::list::ThinList;
 use super::names::Name;
-use crate::clock::Millis;
+use crate::clock::{DAY, Millis};
 use crate::event::OutcomeKind;
 use crate::money::Money;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+use std::sync::Arc;
 
 /// A decision's id: the same decision has the same id, whoever computes it and whenever.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -116,10 +117,26 @@ pub struct Contact {
     pub fallback_of: Option<DecisionId>,
     /// The channels after its own that were allowed too, in order.
     pub channels_left: ThinList<Name>,
+    /// What it said, as long as it may have to be said again on another channel.
+    pub kept: Option<Arc<KeptBody>>,
     /// Whether the rule's `converted` has said yes.
     pub converted: bool,
     /// Which outcomes came back.
     pub outcomes: Outcomes,
+}
+
+/// How long after a decision what it said may be said again on another channel.
+pub const FALLBACK_HORIZON: Millis = DAY;
+
+/// What an action said, kept in case it cannot be delivered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptBody {
+    /// `offer`, `retention` or `message`.
+    pub kind: Box<str>,
+    /// The rest of it, as the JSON that went out.
+    pub fields: Box<str>,
+    /// When it is no longer worth delivering.
+    pub expires_at: Option<Millis>,
 }
 
 /// A set of outcomes, a bit each in the order of [`OutcomeKind::WORDS`].
@@ -150,6 +167,14 @@ impl Outcomes {
     pub fn words(self) -> impl Iterator<Item = &'static str> {
         let words = OutcomeKind::WORDS.iter().copied();
         words.filter(move |word| OutcomeKind::from_word(word).is_some_and(|o| self.has(o)))
+    }
+}
+
+impl Contact {
+    /// Whether the customer wants no more of it.
+    fn is_refused(&self) -> bool {
+        let refused = [OutcomeKind::Declined, OutcomeKind::Unsubscribed];
+        refused.iter().any(|outcome| self.outcomes.has(*outcome))
     }
 }
 
@@ -184,10 +209,44 @@ impl Contacts {
         self.0.drop_first(drop);
     }
 
-    pub(super) fn note(&mut self, action: &str, outcome: OutcomeKind) {
-        if let Some(contact) = DecisionId::parse(action).and_then(|id| self.get_mut(id)) {
-            contact.outcomes.add(outcome);
+    /// Notes an outcome; returns the contact, if it is known.
+    pub(super) fn note(&mut self, id: DecisionId, outcome: OutcomeKind) -> Option<&Contact> {
+        let contact = self.get_mut(id)?;
+        contact.outcomes.add(outcome);
+        // It has arrived: it will not have to be said again.
+        if outcome != OutcomeKind::Failed {
+            contact.kept = None;
         }
+        Some(contact)
+    }
+
+    /// Forgets what need not be said again: what another decision stands in for, and what was said too
+    /// long before `at`.
+    pub fn forget_kept(&mut self, stood_in_for: Option<DecisionId>, at: Millis) {
+        let oldest = at.saturating_sub(FALLBACK_HORIZON);
+        for contact in self.0.iter_mut().filter(|contact| contact.kept.is_some()) {
+            if stood_in_for == Some(contact.id) || contact.at < oldest {
+                contact.kept = None;
+            }
+        }
+    }
+
+    /// Whether another decision stands in for one that failed.
+    #[must_use]
+    pub fn is_stood_in_for(&self, failed: DecisionId) -> bool {
+        self.0.iter().any(|c| c.fallback_of == Some(failed))
+    }
+
+    /// Whether a customer has done what a journey was for, or refused it.
+    #[must_use]
+    pub fn is_settled(&self, entry: DecisionId) -> bool {
+        let mut of_it = self.0.iter().filter(|c| c.entry == entry);
+        of_it.any(|c| c.converted || c.is_refused())
+    }
+
+    /// Forgets what stands in for a decision.
+    pub fn forget_stand_in(&mut self, failed: DecisionId) {
+        self.0.retain(|contact| contact.fallback_of != Some(failed));
     }
 
     /// Forgets what was said in these journeys.
@@ -229,10 +288,7 @@ impl Contacts {
     /// Whether a journey has come beyond its first step, was refused, or did what it was for.
     #[must_use]
     pub fn is_closed(&self, entry: DecisionId) -> bool {
-        let closes = |c: &Contact| {
-            let refused = [OutcomeKind::Declined, OutcomeKind::Unsubscribed];
-            c.converted || c.step > 0 || refused.iter().any(|outcome| c.outcomes.has(*outcome))
-        };
+        let closes = |c: &Contact| c.converted || c.step > 0 || c.is_refused();
         self.0.iter().filter(|c| c.entry == entry).any(closes)
     }
 

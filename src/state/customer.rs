@@ -4,11 +4,11 @@ use super::contacts::{Contacts, DecisionId};
 use super::journal::{Entry, EntryRef, Journal, KeptValue};
 use super::list::{List, ThinList};
 use super::names::{Name, Names};
-use super::pending::Pending;
+use super::pending::{Pending, Wait};
 use super::profile::Profile;
 use super::shape::{EntryPhase, Shape};
 use crate::clock::{DAY, Millis};
-use crate::event::{Event, Facts, Value};
+use crate::event::{Event, Facts, OutcomeKind, Value};
 use crate::money::Money;
 
 /// How much a journal holds.
@@ -96,6 +96,7 @@ impl Customer {
     pub fn entries(&self, rule: Name, at: Millis, window: Millis) -> usize {
         let waiting = self.pending.iter().filter(|p| {
             p.rule == rule
+                && p.wait != Wait::Fallback
                 && p.entered > at - window
                 && p.entered <= at
                 && !self.contacts.has_entry(p.entry)
@@ -143,10 +144,25 @@ impl Customer {
                 }
             }
             Facts::Profile(change) => self.profile.apply(change, event.time, names),
-            Facts::Outcome { outcome, action } => self.contacts.note(action, *outcome),
+            Facts::Outcome { outcome, action } => {
+                if let Some(decision) = DecisionId::parse(action) {
+                    self.hear(decision, *outcome, event.time);
+                }
+            }
             Facts::Checkout(_) | Facts::Other(_) => {}
         }
         Applied::At(at)
+    }
+
+    /// Notes what became of an action, as of a time. Whoever wants no more of a channel's messages has
+    /// withdrawn their consent for it; by the event's time, as everything in a profile. To hear the same
+    /// again changes nothing.
+    pub fn hear(&mut self, decision: DecisionId, outcome: OutcomeKind, time: Millis) {
+        let contact = self.contacts.note(decision, outcome);
+        if let (Some(contact), OutcomeKind::Unsubscribed) = (contact, outcome) {
+            let channel = contact.channel;
+            self.profile.withdraw(channel, time);
+        }
     }
 
     fn set_balance(&mut self, name: Name, balance: Money, time: Millis) {

@@ -1,7 +1,7 @@
 //! A customer as JSON for people, and for comparing states: complete, with words in full, and in an
 //! order that does not depend on how the state was reached.
 
-use super::contacts::Contact;
+use super::contacts::{Contact, KeptBody};
 use super::customer::Customer;
 use super::journal::{EntryRef, KeptValue};
 use super::list::List;
@@ -164,9 +164,16 @@ fn contact(contact: &Contact, names: &Names) -> Value {
         "household": word(contact.household),
         "fallback_of": contact.fallback_of.map(|id| id.to_string()),
         "channels_left": contact.channels_left.iter().map(|c| names.text(*c)).collect::<Vec<_>>(),
+        "kept": contact.kept.as_ref().map(|kept| kept_body(kept)),
         "converted": contact.converted,
         "outcomes": contact.outcomes.words().collect::<Vec<_>>(),
     })
+}
+
+fn kept_body(kept: &KeptBody) -> Value {
+    let fields = serde_json::from_str(&kept.fields).unwrap_or_else(|_| Value::from(&*kept.fields));
+    let expires_at = kept.expires_at.map(format_rfc3339);
+    json!({ "kind": kept.kind, "body": fields, "expires_at": expires_at })
 }
 
 fn waiting(pending: &Pending, names: &Names) -> Value {

@@ -27,7 +27,7 @@ mod table;
 mod window;
 
 pub use codec::{CODEC_VERSION, CodecError, CustomerDecoder, CustomerEncoder};
-pub use contacts::{Contact, Contacts, DecisionId, Delivery, Outcomes};
+pub use contacts::{Contact, Contacts, DecisionId, Delivery, FALLBACK_HORIZON, KeptBody, Outcomes};
 pub use customer::{Applied, Customer, JournalLimits};
 pub use customers::Customers;
 pub use grants::{

@@ -17,11 +17,13 @@ pub enum Wait {
     Step,
     /// For the end of quiet hours.
     QuietHours,
+    /// For the end of quiet hours, to say again on another channel what could not be delivered.
+    Fallback,
 }
 
 impl Wait {
     /// All of them. A checkpoint refers to them by their places.
-    pub(super) const ALL: [Self; 3] = [Self::Delay, Self::Step, Self::QuietHours];
+    pub(super) const ALL: [Self; 4] = [Self::Delay, Self::Step, Self::QuietHours, Self::Fallback];
 
     /// The word in the log.
     #[must_use]
@@ -30,6 +32,7 @@ impl Wait {
             Self::Delay => "delay",
             Self::Step => "step",
             Self::QuietHours => "quiet_hours",
+            Self::Fallback => "fallback",
         }
     }
 

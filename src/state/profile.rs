@@ -102,6 +102,12 @@ impl Profile {
         }
     }
 
+    /// Notes that a customer wants to hear nothing by a channel any more, as of a time.
+    pub(super) fn withdraw(&mut self, channel: Name, time: Millis) {
+        let items = self.0.get_or_insert_default();
+        put(&mut items.consents, channel, time, false);
+    }
+
     /// Everything with its times; `None` if nothing is known.
     pub(super) fn items(&self) -> Option<&Items> {
         self.0.as_deref()

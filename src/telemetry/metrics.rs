@@ -38,6 +38,16 @@ pub struct Metrics {
     rule_errors: IntCounterVec,
     /// How often a rule was put into quarantine.
     pub quarantines: IntCounterVec,
+    /// What came back of actions, by outcome and whether it was news.
+    pub outcomes: IntCounterVec,
+    /// Decisions that did what they were for, by rule and whether the customer had got them.
+    pub conversions: IntCounterVec,
+    /// What became of actions that failed on one channel and were tried on another, by rule and verdict.
+    pub fallbacks: IntCounterVec,
+    /// Customers by the group in which a rule first decided about them.
+    pub experiment_customers: IntCounterVec,
+    /// How well those fit the groups' shares.
+    pub experiment_sizes_p_value: GaugeVec,
     /// Actions and held-out decisions stored in the log, by channel.
     pub committed: IntCounterVec,
     /// Events for which a rule asked for a window over the trimmed edge of the journal.
@@ -159,6 +169,31 @@ impl Metrics {
             quarantines: c.counters(
                 "rule_quarantines_total",
                 "How often a rule was put into quarantine because it failed again and again.",
+                &["rule"],
+            ),
+            outcomes: c.counters(
+                "outcomes_total",
+                "Outcomes of actions: recorded once for each action and kind, repeated, of an unknown action, or of one that was not sent.",
+                &["outcome", "result"],
+            ),
+            conversions: c.counters(
+                "conversions_total",
+                "Decisions that did what they were for, by whether the customer had got them: sent, holdout, control, shadow.",
+                &["rule", "delivery"],
+            ),
+            fallbacks: c.counters(
+                "fallbacks_total",
+                "What became of actions that failed on one channel and were tried on the next, by verdict.",
+                &["rule", "verdict"],
+            ),
+            experiment_customers: c.counters(
+                "experiment_customers_total",
+                "Customers about whom a rule decided for the first time, by their group: control, holdout, treated.",
+                &["rule", "group", "variant"],
+            ),
+            experiment_sizes_p_value: c.numbers(
+                "experiment_sizes_p_value",
+                "How well the groups of a rule's experiment have their shares since the start; below 0.001 it is a sample-ratio mismatch. May be looked at at any time.",
                 &["rule"],
             ),
             committed: c.counters(

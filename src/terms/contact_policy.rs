@@ -1,12 +1,22 @@
 //! `rules/policy.toml`: what stands between every rule and a customer.
 
+mod attribution;
+mod control_group;
+
 use super::{Days, Hours};
+
+pub use attribution::AttributionModel;
+pub use control_group::ControlGroup;
 
 /// The contact policy of all rules.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContactPolicy {
     /// When nobody is disturbed.
     pub quiet: Option<QuietHours>,
+    /// To whom no rule speaks.
+    pub control_group: Option<ControlGroup>,
+    /// To which of several touches a conversion is put down.
+    pub attribution: AttributionModel,
 }
 
 /// Hours, in the customer's time zone, in which nothing is said.
@@ -49,7 +59,19 @@ impl ContactPolicy {
             span: error.span(),
         })?;
         let quiet = raw.quiet_hours.map(RawQuietHours::read).transpose()?;
-        Ok(Self { quiet })
+        let group = raw.control_group;
+        let control_group = group
+            .map(control_group::RawControlGroup::read)
+            .transpose()?;
+        let attribution = raw.attribution;
+        let attribution = attribution
+            .map(attribution::RawAttribution::read)
+            .transpose()?;
+        Ok(Self {
+            quiet,
+            control_group,
+            attribution: attribution.unwrap_or_default(),
+        })
     }
 }
 
@@ -57,6 +79,8 @@ impl ContactPolicy {
 #[serde(deny_unknown_fields)]
 struct RawPolicy {
     quiet_hours: Option<RawQuietHours>,
+    control_group: Option<control_group::RawControlGroup>,
+    attribution: Option<attribution::RawAttribution>,
 }
 
 #[derive(serde::Deserialize)]

@@ -9,7 +9,7 @@ use onscene::partition::{Logged, LoggedDecision, Output};
 use onscene::partitioning::CustomerId;
 use onscene::policy;
 use onscene::state::Delivery;
-use onscene::terms::Terms;
+use onscene::terms::{Percent, Terms};
 use serde_json::json;
 
 /// Steps a checkout stored at `at`, with the wall clock at `now`.
@@ -39,6 +39,7 @@ fn contact(desk: &mut Desk, rule: &str, id: &str, at: Millis) {
         household: None,
         fallback_of: None,
         channels_left: Vec::new(),
+        kept: None,
         at,
         time: at,
     };
@@ -463,8 +464,8 @@ fn the_first_channel_that_the_customer_allows_is_taken_and_else_the_first_reason
 
 fn terms(name: &str, holdout: u8, rollout: u8, variants: &[(&str, u32)]) -> Terms {
     Terms {
-        holdout,
-        rollout,
+        holdout: Percent::whole(holdout),
+        rollout: Percent::whole(rollout),
         variants: variants
             .iter()
             .map(|(name, weight)| ((*name).into(), *weight))

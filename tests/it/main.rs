@@ -15,6 +15,7 @@ mod decide;
 mod desk_commands;
 mod documents;
 mod examples;
+mod experiments;
 mod explain;
 mod gate;
 mod grants;

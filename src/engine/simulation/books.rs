@@ -21,6 +21,7 @@ const FILES: &[(&str, &str)] = files![
     "morning.rhai",
     "quiet.rhai",
     "race.rhai",
+    "retry.rhai",
     "win-plain.rhai",
     "win-rich.rhai",
 ];

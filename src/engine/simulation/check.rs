@@ -4,6 +4,7 @@ pub(super) use super::evidence::Evidence;
 
 use super::driver::{Failure, failure};
 use super::evidence::{Change, Said, What};
+use super::outcomes;
 use super::waiting;
 use super::workload::Kind;
 use super::world::World;
@@ -26,6 +27,7 @@ pub(super) fn all(evidence: &Evidence<'_>) -> Result<(), Failure> {
     frequencies(evidence)?;
     groups(evidence)?;
     budgets(evidence)?;
+    outcomes::all(evidence)?;
     if evidence.plan.is_patient {
         complete(evidence)?;
     }
@@ -209,7 +211,9 @@ fn groups(evidence: &Evidence<'_>) -> Result<(), Failure> {
 fn budgets(evidence: &Evidence<'_>) -> Result<(), Failure> {
     let limits = [("coupon", 60), ("goal", 25), ("merchant", 20)];
     let mut spent: BTreeMap<(&str, Option<&str>), Decimal> = BTreeMap::new();
-    for said in evidence.said().filter(|said| !said.is_held_out) {
+    // What stands in for something that failed was paid for with that.
+    let pays = |said: &&Said| !said.is_held_out && said.fallback_of.is_none();
+    for said in evidence.said().filter(pays) {
         let limited = limits.iter().any(|(rule, _)| *rule == said.rule);
         if let Some(cost) = said.cost.filter(|_| limited) {
             let account = (&*said.rule, said.account.as_deref());

@@ -68,6 +68,11 @@ pub(super) struct Tally {
     pub(super) events: u64,
     pub(super) entries: u64,
     pub(super) compared: u64,
+    /// Outcomes that were recorded.
+    pub(super) outcomes: u64,
+    /// What was said again on another channel, and what waited for that.
+    pub(super) fallbacks: u64,
+    pub(super) fallbacks_waited: u64,
 }
 
 impl Tally {
@@ -78,6 +83,9 @@ impl Tally {
         self.events += other.events;
         self.entries += other.entries;
         self.compared += other.compared;
+        self.outcomes += other.outcomes;
+        self.fallbacks += other.fallbacks;
+        self.fallbacks_waited += other.fallbacks_waited;
     }
 }
 
@@ -187,6 +195,7 @@ impl<'a> Run<'a> {
         let evidence = Evidence::gather(&self.server.lock(), &self.producers, &self.plan)?;
         check::all(&evidence)?;
         check::links(&self.server.lock().log)?;
+        evidence.count(&mut self.tally);
         let expected = self.is_comparable();
         if expected {
             self.tally.compared =

@@ -1,6 +1,6 @@
 //! The log as a checker reads it: from bytes and headers, by nothing that the engine reads it with.
 
-use super::driver::{Failure, failure};
+use super::driver::{Failure, Tally, failure};
 use super::plan::Plan;
 use super::workload::{Producers, Published};
 use super::world::{Dead, World, partition_of};
@@ -31,6 +31,18 @@ pub(super) struct Said {
     pub(super) decided_at: Millis,
     /// When the next step is due.
     pub(super) next: Option<Millis>,
+    /// The decision that it stands in for.
+    pub(super) fallback_of: Option<String>,
+    /// The channels that were left.
+    pub(super) channels_left: Vec<String>,
+}
+
+/// What a record says of an outcome.
+#[derive(Clone, Debug)]
+pub(super) struct Reported {
+    pub(super) decision: String,
+    pub(super) outcome: String,
+    pub(super) event: String,
 }
 
 /// What a record says of something that waits.
@@ -39,6 +51,8 @@ pub(super) struct Waits {
     pub(super) entry: String,
     pub(super) at: Millis,
     pub(super) change: Change,
+    /// The failed decision for which something is to stand in, when it begins to wait.
+    pub(super) for_failed: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +67,7 @@ pub(super) enum What {
     Said(Box<Said>),
     Waits(Waits),
     Converted(String),
+    Reported(Reported),
     Owner,
     Other,
 }
@@ -102,6 +117,20 @@ impl<'a> Evidence<'a> {
         })
     }
 
+    /// Counts what was looked at.
+    pub(super) fn count(&self, tally: &mut Tally) {
+        for entry in &self.log {
+            match &entry.what {
+                What::Reported(_) => tally.outcomes += 1,
+                What::Said(said) => tally.fallbacks += u64::from(said.fallback_of.is_some()),
+                What::Waits(waits) => {
+                    tally.fallbacks_waited += u64::from(waits.for_failed.is_some());
+                }
+                _ => {}
+            }
+        }
+    }
+
     /// All decisions, in the order of the stream.
     pub(super) fn said(&self) -> impl Iterator<Item = &Said> {
         self.log.iter().filter_map(|entry| match &entry.what {
@@ -119,6 +148,15 @@ fn read(message: &LogMessage) -> Option<Entry> {
         "conversion" => {
             let record: Value = serde_json::from_slice(&message.payload).ok()?;
             What::Converted(record["decision"].as_str()?.to_owned())
+        }
+        "outcome" => {
+            let record: Value = serde_json::from_slice(&message.payload).ok()?;
+            let text = |name: &str| record[name].as_str().map(str::to_owned);
+            What::Reported(Reported {
+                decision: text("decision")?,
+                outcome: text("outcome")?,
+                event: text("event")?,
+            })
         }
         "owner" => What::Owner,
         _ => What::Other,
@@ -164,6 +202,10 @@ fn said(message: &LogMessage) -> Option<Said> {
         policy_time: header("Onscene-Policy-Time")?.parse().ok()?,
         decided_at: parse_rfc3339(data["decided_at"].as_str()?)?,
         next,
+        fallback_of: header("Onscene-Fallback-Of").map(str::to_owned),
+        channels_left: (header("Onscene-Channels-Left").into_iter())
+            .flat_map(|left| left.split(',').map(str::to_owned))
+            .collect(),
         id,
     })
 }
@@ -174,7 +216,11 @@ fn waits(message: &LogMessage) -> Option<Waits> {
     let change = &record["change"];
     let (armed, moved) = (&change["armed"], &change["moved"]);
     let due = |next: &Value| next["next"]["due"].as_i64();
+    let is_fallback = armed["next"]["wait"] == "fallback";
+    let trigger: Option<Value> = (armed["trigger"]["data"].as_str().filter(|_| is_fallback))
+        .and_then(|data| serde_json::from_str(data).ok());
     Some(Waits {
+        for_failed: trigger.and_then(|trigger| text(&trigger["action"])),
         entry: text(&record["entry"])?,
         at: record["at"].as_i64()?,
         change: if armed.is_object() {

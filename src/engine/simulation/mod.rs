@@ -7,7 +7,7 @@
 //! * [`world`], [`link`], [`feed`]: the server, and how an engine reaches it
 //! * [`disk`]: where checkpoints are kept
 //! * [`driver`]: runs a seed
-//! * [`evidence`], [`check`], [`waiting`], [`oracle`], [`portrait`]: whether the laws hold
+//! * [`evidence`], [`check`], [`waiting`], [`outcomes`], [`oracle`], [`portrait`]: whether the laws hold
 //!
 //! A seed that fails prints what happened and how to run it again:
 //! `ONSCENE_SEED=1234 cargo test --lib simulation::one_seed -- --nocapture`.
@@ -21,6 +21,7 @@ mod faults;
 mod feed;
 mod link;
 mod oracle;
+mod outcomes;
 mod plan;
 mod portrait;
 mod random;
@@ -163,7 +164,7 @@ fn the_laws_hold_in_every_seed() {
     println!("result: {} seeds, all laws hold: {tally:?}", found.seeds);
     // A simulation in which nothing goes wrong shows nothing.
     assert!(
-        tally.crashes > 0 && tally.fenced > 0 && tally.compared > 0,
+        tally.crashes > 0 && tally.fenced > 0 && tally.compared > 0 && tally.fallbacks > 0,
         "{tally:?}"
     );
 }

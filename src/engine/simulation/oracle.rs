@@ -16,7 +16,8 @@ use std::sync::Arc;
 
 /// Rules whose decisions follow from their customer's events alone: not from what others have spent, and not from
 /// when a broadcast came round.
-const FREE: [&str; 7] = [
+const FREE: [&str; 8] = [
+    "retry",
     "always",
     "later",
     "absence",

@@ -16,6 +16,8 @@ struct Journeys<'a> {
     ended: BTreeSet<&'a str>,
     /// The journey of each decision.
     entries: BTreeMap<&'a str, &'a str>,
+    /// What waits to stand in for each decision that failed.
+    fallbacks: BTreeMap<&'a str, &'a str>,
 }
 
 /// Rules that never speak at once.
@@ -33,7 +35,7 @@ pub(super) fn all(evidence: &Evidence<'_>) -> Result<(), Failure> {
                     journeys.ended.insert(journey);
                 }
             }
-            What::Owner | What::Other => {}
+            What::Owner | What::Other | What::Reported(_) => {}
         }
     }
     let forgotten = journeys.waiting.iter();
@@ -54,6 +56,12 @@ impl<'a> Journeys<'a> {
         entry: &Entry,
         said: &'a Said,
     ) -> Result<(), Failure> {
+        if let Some(failed) = &said.fallback_of {
+            // At once, or as it was said to wait; its journey goes on beside it.
+            let waited = self.fallbacks.get(&**failed);
+            let due = waited.and_then(|entry| self.waiting.remove(entry));
+            return due.map_or(Ok(()), |due| fires(evidence, entry, due, said.policy_time));
+        }
         self.entries.insert(&said.id, &said.entry);
         let waited = self.waiting.remove(&*said.entry);
         if waited.is_none() && PATIENT.contains(&&*said.rule) {
@@ -78,6 +86,9 @@ impl<'a> Journeys<'a> {
         entry: &Entry,
         waits: &'a Waits,
     ) -> Result<(), Failure> {
+        if let Some(failed) = &waits.for_failed {
+            self.fallbacks.insert(failed, &waits.entry);
+        }
         let waited = self.waiting.remove(&*waits.entry);
         let is_armed = matches!(waits.change, Change::Armed(_));
         if waited.is_some() == is_armed {

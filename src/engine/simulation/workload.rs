@@ -3,6 +3,7 @@
 use super::random::Random;
 use super::world::World;
 use crate::clock::{DAY, Millis, SECOND, format_rfc3339};
+use crate::event::OutcomeKind;
 use crate::partitioning::{bucket_of, partition_of};
 use serde_json::{Value, json};
 
@@ -14,7 +15,8 @@ pub(super) enum Kind {
     Movement,
     Profile,
     Race,
-    Declined,
+    /// What became of an action that was in the log when it was published, or of one that never was.
+    Outcome(OutcomeKind),
     Goal,
     /// Not fit to be understood, for this reason.
     Bad(&'static str),
@@ -26,6 +28,8 @@ pub(super) struct Published {
     pub(super) sequence: u64,
     pub(super) id: String,
     pub(super) kind: Kind,
+    /// Of an outcome: whose, and of which action.
+    pub(super) about: Option<(String, String)>,
     /// Whether the same event was published before.
     pub(super) is_repeat: bool,
 }
@@ -71,13 +75,19 @@ impl Producers {
         let kind = self.kind();
         let id = format!("e{}", self.published.len() + 1);
         let customer = format!("C{}", self.random.within(0..self.customers));
+        let about = match kind {
+            Kind::Outcome(outcome) => Some(self.some_action(outcome, &customer, world)),
+            _ => None,
+        };
+        let customer = about.clone().map_or(customer, |(customer, _)| customer);
         let lateness = match self.random.within(0..10) {
             0 => self.random.within(0..60_000),
             1..4 => 0,
             _ => self.random.within(0..1_500),
         };
         let time = world.time.now() - Millis::try_from(lateness).unwrap();
-        let event = self.event(kind, &id, &customer, time, world);
+        let action = about.as_ref().map(|(_, action)| &**action);
+        let event = self.event(kind, (&id, &customer), action, time, world);
         let subject = match kind {
             Kind::Goal => "scene.broadcast.goal".to_owned(),
             Kind::Bad("type_mismatch") => "scene.broadcast.other".to_owned(),
@@ -93,6 +103,7 @@ impl Producers {
             sequence,
             id,
             kind,
+            about,
             is_repeat: false,
         });
     }
@@ -117,8 +128,8 @@ impl Producers {
             56..70 => Kind::Movement,
             70..76 => Kind::Profile,
             76..84 => Kind::Race,
-            84..89 => Kind::Declined,
-            89..93 => Kind::Goal,
+            84..93 => Kind::Outcome(self.outcome()),
+            93..96 => Kind::Goal,
             _ => Kind::Bad(self.random.pick::<&'static str>(&BAD)),
         }
     }
@@ -133,12 +144,12 @@ impl Producers {
     fn event(
         &mut self,
         kind: Kind,
-        id: &str,
-        customer: &str,
+        about: (&str, &str),
+        action: Option<&str>,
         time: Millis,
         world: &World,
     ) -> Value {
-        let mut time = time;
+        let ((id, customer), mut time) = (about, time);
         let amount = self.random.within(5..120);
         let merchant = format!("M{}", self.random.within(0..3));
         let checkout = |stage: &str, amount: String, currency: &str| {
@@ -150,7 +161,7 @@ impl Producers {
             Kind::Movement => "account.movement",
             Kind::Profile => "customer.profile",
             Kind::Race => "race.registered",
-            Kind::Declined => "offer.declined",
+            Kind::Outcome(outcome) => &format!("offer.{}", outcome.word()),
             Kind::Goal | Kind::Bad("type_mismatch") => "broadcast.goal",
             Kind::Bad(_) => "merchant.checkout",
         };
@@ -170,7 +181,7 @@ impl Producers {
                 let race = time + Millis::try_from(self.random.within(0..40)).unwrap() * SECOND;
                 json!({"race_date": format_rfc3339(race)})
             }
-            Kind::Declined => json!({"action": self.some_action(world)}),
+            Kind::Outcome(_) => json!({"action": action}),
             Kind::Goal | Kind::Bad("type_mismatch") => json!({"team": merchant}),
             Kind::Bad("unknown_currency") => checkout("started", amount.to_string(), "XXX"),
             Kind::Bad("negative_amount") => checkout("started", format!("-{amount}"), "CNY"),
@@ -190,16 +201,51 @@ impl Producers {
         event
     }
 
-    /// The id of something that was said.
-    fn some_action(&mut self, world: &World) -> String {
-        let said = world
-            .log
-            .iter()
-            .filter(|message| message.headers.get("Onscene-Kind") == Some("action"));
-        let said: Vec<&str> = said.filter_map(|m| m.headers.get("Onscene-Id")).collect();
-        match said.is_empty() {
-            true => "00000000000000000000000000000000".to_owned(),
-            false => (*self.random.pick(&said)).to_owned(),
+    /// Failures above all: they have consequences.
+    fn outcome(&mut self) -> OutcomeKind {
+        match self.random.within(0..10) {
+            0..4 => OutcomeKind::Failed,
+            4 => OutcomeKind::Delivered,
+            5 => OutcomeKind::Accepted,
+            6 => OutcomeKind::Unsubscribed,
+            _ => OutcomeKind::Declined,
         }
+    }
+
+    /// Something that was said, and to whom; now and then of somebody else, or nothing that was ever said.
+    fn some_action(
+        &mut self,
+        outcome: OutcomeKind,
+        customer: &str,
+        world: &World,
+    ) -> (String, String) {
+        // Mostly what fails has another channel.
+        let retries = outcome == OutcomeKind::Failed && self.random.chance(700);
+        let said = world.log.iter().filter(|message| {
+            let header = |name: &str| message.headers.get(name);
+            // Whoever must always be answered must not refuse the channel by which they are.
+            let spares = !matches!(header("Onscene-Channel"), Some("push" | "im"));
+            header("Onscene-Kind") == Some("action")
+                && (!retries || header("Onscene-Channels-Left").is_some())
+                && (spares || outcome != OutcomeKind::Unsubscribed)
+        });
+        let said: Vec<(&str, &str)> = said
+            .filter_map(|m| {
+                Some((
+                    m.headers.get("Onscene-Customer")?,
+                    m.headers.get("Onscene-Id")?,
+                ))
+            })
+            .collect();
+        if said.is_empty() {
+            return (customer.to_owned(), "0".repeat(32));
+        }
+        let (whose, action) = *self.random.pick(&said);
+        let whose = if self.random.chance(100) {
+            customer
+        } else {
+            whose
+        };
+        (whose.to_owned(), action.to_owned())
     }
 }

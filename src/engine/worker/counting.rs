@@ -2,7 +2,7 @@
 
 use super::{Broker, Worker};
 use crate::action::Verdict;
-use crate::partition::Output;
+use crate::partition::{LogEntry, Output};
 
 /// What a partition went through until it had caught up.
 #[derive(Debug, Default)]
@@ -41,6 +41,27 @@ impl<B: Broker> Worker<B> {
             metrics.verdict(rule, *verdict, *times);
             if *verdict == Verdict::Stale {
                 self.backlog.stale += times;
+            }
+        }
+        for ((outcome, result), times) in &output.outcomes {
+            let outcomes = &metrics.outcomes;
+            outcomes
+                .with_label_values(&[outcome, result])
+                .inc_by(*times);
+        }
+        for ((rule, verdict), times) in &output.fallbacks {
+            let labels = [&**rule, verdict.word()];
+            metrics.fallbacks.with_label_values(&labels).inc_by(*times);
+        }
+        if !output.assigned.is_empty() {
+            let rules = self.shared.registry.live();
+            let experiments = &self.shared.experiments;
+            experiments.count(&output.assigned, &rules, metrics);
+        }
+        for entry in &output.entries {
+            if let LogEntry::Conversion(record) = entry {
+                let labels = [&*record.rule, record.delivery.word()];
+                metrics.conversions.with_label_values(&labels).inc();
             }
         }
         for (rule, error) in &output.errors {

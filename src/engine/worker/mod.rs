@@ -12,6 +12,7 @@ use super::EngineError;
 use super::allotments::Allotments;
 use super::broker::{Broker, Events as _};
 use super::checkpoints::Checkpoints;
+use super::experiments::Experiments;
 use super::grants::Grants;
 use super::listeners::Listeners;
 use super::watermark::{Dues, Watermark};
@@ -67,6 +68,7 @@ pub(super) struct Shared<B> {
     pub(super) drained: Arc<Semaphore>,
     pub(super) allotments: Arc<Allotments>,
     pub(super) grants: Grants,
+    pub(super) experiments: Experiments,
     pub(super) dues: Arc<Dues>,
     pub(super) watermark: Arc<Listeners<Watermark>>,
 }

@@ -5,7 +5,7 @@ use super::RuleView;
 use super::condition::{Condition, Formula, Node};
 use super::file::FileView;
 use super::findings::{Fault, Findings};
-use crate::terms::{Quiet, Terms};
+use crate::terms::{Percent, Quiet, Terms};
 use std::collections::BTreeMap;
 
 /// The most rules of a group that are compared with one another.
@@ -164,7 +164,7 @@ fn is_unlimited(terms: &Terms) -> bool {
         && audience.is_empty()
         && cooldown.is_none()
         && cap.is_none()
-        && *rollout == 100
+        && *rollout == Percent::ALL
         && budget.is_none()
         && *quiet == Quiet::Drop
         && delay.is_none()

@@ -6,7 +6,7 @@ use super::findings::{Fault, Findings};
 use super::{RuleView, World};
 use crate::event::EventType;
 use crate::rules::diagnostic::did_you_mean;
-use crate::terms::Terms;
+use crate::terms::{Percent, Terms};
 use jiff::ToSpan as _;
 use rhai::Expr;
 use std::collections::HashSet;
@@ -155,7 +155,7 @@ impl Checker<'_, '_> {
     }
 
     fn shares(&mut self, terms: &Terms) {
-        if terms.rollout == 0 {
+        if terms.rollout == Percent::NONE {
             self.warning(
                 "rollout",
                 Fault::new(
@@ -166,7 +166,7 @@ impl Checker<'_, '_> {
                 ),
             );
         }
-        if terms.holdout == 100 {
+        if terms.holdout == Percent::ALL {
             self.warning(
                 "holdout",
                 Fault::new(

@@ -110,14 +110,20 @@ pub(in crate::rules) const RULE_FIELDS: &[Named] = &[
     field(
         "holdout",
         "`0`",
-        "percent of customers who form the rule's control group",
+        "percent of customers who are held out, to compare with; up to four decimals",
         "holdout: 10",
     ),
     field(
         "rollout",
         "`100`",
-        "percent of customers it is rolled out to",
+        "percent of customers it is rolled out to; up to four decimals",
         "rollout: 20",
+    ),
+    field(
+        "salt",
+        "its name",
+        "what `holdout`, `rollout` and `variants` are drawn by: the former name of a renamed rule keeps everybody where they are, another word draws anew",
+        "salt: \"checkout/dining\"",
     ),
     field(
         "variants",

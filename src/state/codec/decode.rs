@@ -5,7 +5,7 @@ use super::{CUSTOMER, CodecError, ENTRY_BYTES, PHASES, SHAPE, WORD, contact, mor
 use crate::clock::Millis;
 use crate::money::Money;
 use crate::partitioning::CustomerId;
-use crate::state::contacts::{Contact, Contacts, DecisionId, Delivery, Outcomes};
+use crate::state::contacts::{Contact, Contacts, DecisionId, Delivery, KeptBody, Outcomes};
 use crate::state::customer::{Account, Customer};
 use crate::state::journal::{Journal, KeptValue, Packed, Row};
 use crate::state::list::ThinList;
@@ -306,6 +306,7 @@ impl<'a> Part<'a> {
             household: None,
             fallback_of: None,
             channels_left: ThinList::default(),
+            kept: None,
             converted: has(contact::CONVERTED),
             outcomes: outcomes.ok_or("a bit is set for an outcome that there is not")?,
         };
@@ -326,6 +327,18 @@ impl<'a> Part<'a> {
         }
         if has(more::CHANNELS_LEFT) {
             contact.channels_left = self.list(1, Self::word)?.into();
+        }
+        if has(more::KEPT) {
+            contact.kept = Some(Arc::new(KeptBody {
+                kind: self.reader.text()?.into(),
+                fields: self.reader.text()?.into(),
+                expires_at: match has(more::KEPT_EXPIRES) {
+                    true => Some(self.reader.signed()?),
+                    false => None,
+                },
+            }));
+        } else if has(more::KEPT_EXPIRES) {
+            return Err("nothing is kept that could expire");
         }
         Ok(())
     }

@@ -280,6 +280,7 @@ impl Writer<'_> {
 
     fn contact(&mut self, contact: &Contact) {
         let later = contact.entry != contact.id;
+        let expires_at = contact.kept.as_ref().and_then(|kept| kept.expires_at);
         let more = bits([
             (more::CONTROL, contact.delivery == Delivery::Control),
             (more::SHADOW, contact.delivery == Delivery::Shadow),
@@ -287,6 +288,8 @@ impl Writer<'_> {
             (more::HOUSEHOLD, contact.household.is_some()),
             (more::FALLBACK, contact.fallback_of.is_some()),
             (more::CHANNELS_LEFT, !contact.channels_left.is_empty()),
+            (more::KEPT, contact.kept.is_some()),
+            (more::KEPT_EXPIRES, expires_at.is_some()),
         ]);
         self.body.push(bits([
             (contact::HOLDOUT, contact.delivery == Delivery::Holdout),
@@ -327,6 +330,13 @@ impl Writer<'_> {
             self.list(&contact.channels_left, |writer, channel| {
                 writer.word(*channel);
             });
+        }
+        if let Some(kept) = &contact.kept {
+            put_text(self.body, &kept.kind);
+            put_text(self.body, &kept.fields);
+            if let Some(expires_at) = kept.expires_at {
+                put_signed(self.body, expires_at);
+            }
         }
     }
 

@@ -82,7 +82,10 @@ mod more {
     pub(super) const HOUSEHOLD: u8 = 8;
     pub(super) const FALLBACK: u8 = 16;
     pub(super) const CHANNELS_LEFT: u8 = 32;
-    pub(super) const ALL: u8 = 63;
+    /// What it said is kept; with its end of validity if [`KEPT_EXPIRES`] is set too.
+    pub(super) const KEPT: u8 = 64;
+    pub(super) const KEPT_EXPIRES: u8 = 128;
+    pub(super) const ALL: u8 = 255;
 }
 
 /// First bytes of attributes and of kept values.

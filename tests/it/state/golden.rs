@@ -10,7 +10,7 @@ use onscene::partitioning::CustomerId;
 use onscene::state::export::customer_json;
 use onscene::state::{
     CODEC_VERSION, Contact, Customer, CustomerDecoder, CustomerEncoder, DecisionId, Delivery,
-    JournalLimits, Names, Pending, Remembered, Wait,
+    JournalLimits, KeptBody, Names, Pending, Remembered, Wait,
 };
 use rust_decimal::Decimal;
 use std::fmt::Write as _;
@@ -115,6 +115,7 @@ fn contact(number: u8, entry: u8, names: &Names) -> Contact {
         household: None,
         fallback_of: None,
         channels_left: Default::default(),
+        kept: None,
         converted: first,
         outcomes: Default::default(),
     }
@@ -142,6 +143,21 @@ fn people_2(names: &Names) -> [(CustomerId, Customer); 2] {
         fallback_of: Some(DecisionId([9; 16])),
         channels_left: vec![names.intern("sms"), names.intern("im")].into(),
         ..contact(7, 7, names)
+    });
+    let kept = |expires_at| KeptBody {
+        kind: "offer".into(),
+        fields: "{\"code\":\"DINE\"}".into(),
+        expires_at,
+    };
+    whole.contacts.push(Contact {
+        channels_left: vec![names.intern("sms")].into(),
+        kept: Some(Arc::new(kept(None))),
+        ..contact(9, 9, names)
+    });
+    whole.contacts.push(Contact {
+        channels_left: vec![names.intern("sms")].into(),
+        kept: Some(Arc::new(kept(Some(NOON)))),
+        ..contact(10, 10, names)
     });
     whole.contacts.push(Contact {
         delivery: Delivery::Shadow,

@@ -8,7 +8,8 @@ use onscene::event::{
 use onscene::money::Money;
 use onscene::partitioning::CustomerId;
 use onscene::state::{
-    Contact, Customer, DecisionId, Delivery, JournalLimits, Names, Pending, Remembered, Wait,
+    Contact, Customer, DecisionId, Delivery, JournalLimits, KeptBody, Names, Pending, Remembered,
+    Wait,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -244,7 +245,12 @@ fn contacts() -> impl Strategy<Value = Turn> {
 }
 
 fn waiting() -> impl Strategy<Value = Turn> {
-    let waits = select(vec![Wait::Delay, Wait::Step, Wait::QuietHours]);
+    let waits = select(vec![
+        Wait::Delay,
+        Wait::Step,
+        Wait::QuietHours,
+        Wait::Fallback,
+    ]);
     let occasion = (words(), words(), words(), times(), maybe(), fields()).prop_map(
         |(id, source, kind, time, traceparent, mut fields)| {
             fields.dedup_by(|a, b| a.0 == b.0);
@@ -335,6 +341,14 @@ fn contact(said: &Said, names: &Names) -> Contact {
         channels_left: (said.more.3.iter().map(|channel| names.intern(channel)))
             .collect::<Vec<_>>()
             .into(),
+        // Of some: with an end, and without.
+        kept: said.more.0.filter(|_| said.converted).map(|words| {
+            Arc::new(KeptBody {
+                kind: "offer".into(),
+                fields: words.into(),
+                expires_at: said.more.1.map(|_| said.times.0),
+            })
+        }),
         converted: said.converted,
         outcomes: Default::default(),
     }
