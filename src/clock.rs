@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Milliseconds since the Unix epoch.
 pub type Millis = i64;
@@ -79,14 +78,6 @@ pub fn monotonic_now() -> std::time::Instant {
 )]
 pub fn runtime_now() -> tokio::time::Instant {
     tokio::time::Instant::now()
-}
-
-/// How long this thread has run on a processor: what passes of it while something is done is what that cost,
-/// without what the machine gave to others meanwhile.
-#[must_use]
-pub fn thread_cpu() -> Duration {
-    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    Duration::try_from(time).unwrap_or_default()
 }
 
 /// Reads an RFC 3339 time with any offset. Fractions finer than a millisecond are cut off.

@@ -96,7 +96,7 @@ pub fn head(cut: &Cut) -> Vec<u8> {
     seal(out)
 }
 
-/// A block of customers, as [`Partition::take_cut`] gives them.
+/// A block of customers, as [`CutCustomers::write`](crate::partition::CutCustomers::write) gives them.
 #[must_use]
 pub fn block(customers: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(customers.len() + 4 + CRC_BYTES);
@@ -334,13 +334,15 @@ mod tests {
             let id = CustomerId::new(&format!("C{number}")).unwrap();
             partition.adopt(id, Customer::new(number));
         }
-        let mut bytes = head(&cut(partition.begin_cut()));
+        let (rest, mut customers) = partition.begin_cut();
+        let mut bytes = head(&cut(rest));
         let mut is_last = false;
         while !is_last {
-            is_last = partition.write_cut(3);
-            bytes.extend(block(&partition.take_cut(1).unwrap()));
+            let mut part = Vec::new();
+            is_last = customers.write(3, &mut part);
+            bytes.extend(block(&part));
         }
-        let end = end(partition.end_cut(), bytes.len() as u64);
+        let end = end(customers.written(), bytes.len() as u64);
         bytes.extend(end);
         bytes
     }
@@ -351,9 +353,10 @@ mod tests {
         assert_eq!((checkpoint.customers(), checkpoint.cut().log), (5, 70));
         let mut restored = partition();
         checkpoint.restore(&mut restored).unwrap();
-        assert_eq!(restored.begin_cut(), checkpoint.cut().rest);
-        restored.write_cut(usize::MAX);
-        assert_eq!(restored.end_cut(), 5);
+        let (rest, mut customers) = restored.begin_cut();
+        assert_eq!(rest, checkpoint.cut().rest);
+        assert!(customers.write(usize::MAX, &mut Vec::new()));
+        assert_eq!(customers.written(), 5);
     }
 
     #[test]
@@ -385,7 +388,7 @@ mod tests {
         );
         let mut restored = partition();
         checkpoint.restore(&mut restored).unwrap();
-        assert_eq!(restored.begin_cut(), rest());
+        assert_eq!(restored.begin_cut().0, rest());
         let (today, head) = (file(), head(&cut(rest())).len());
         assert_eq!((golden[10], today[10]), (1, 2));
         assert_eq!(golden[..10], today[..10]);

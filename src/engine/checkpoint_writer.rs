@@ -1,22 +1,28 @@
-//! Writes one checkpoint as its parts come.
+//! Writes one checkpoint, on a thread or in a task of its own.
 
 use super::checkpoints::Checkpoints;
-use crate::durable::checkpoint::{block, end, head};
+use crate::durable::checkpoint::{BLOCK_BYTES, block, end, head};
 use crate::durable::{CheckpointFile, CheckpointStore, Cut};
+use crate::partition::CutCustomers;
 use std::io;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use std::time::Duration;
+use tokio::task::{JoinError, JoinHandle};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Parts that wait to be written.
-const PARTS_MAX: usize = 8;
+/// Customers written between two looks at how many bytes there are.
+const CUSTOMERS_MAX: usize = 64;
+/// The same where no disk is waited for: few, so that much happens in between.
+const CUSTOMERS_SIMULATED_MAX: usize = 4;
+/// How long nothing is written after a block: a thread that never rests takes a whole processor from the partitions.
+const REST: Duration = Duration::from_millis(1);
 
-/// A part of a checkpoint behind its head.
-#[derive(Debug)]
-pub(super) enum Part {
-    /// The bytes of customers.
-    Customers(Vec<u8>),
-    /// That was all; so many customers.
-    End(u64),
+/// Whether anybody waits for a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pace {
+    /// Nobody: events go first.
+    Easy,
+    /// The engine stops when it has been written.
+    Hurried,
 }
 
 /// What was written.
@@ -27,55 +33,89 @@ pub(super) struct Written {
     pub(super) customers: u64,
 }
 
-/// Starts a task that writes a checkpoint, and then removes those that are too many. If the sender goes before the
-/// end was sent, nothing is left of it.
+/// A checkpoint that is being written. If it is dropped, nothing is left of it.
+pub(super) struct Writing {
+    task: JoinHandle<io::Result<Written>>,
+    unless_dropped: DropGuard,
+}
+
+impl Writing {
+    /// Waits until it has been written, or could not be. Cancel safe; not to be asked again afterwards.
+    pub(super) async fn ended(&mut self) -> Result<io::Result<Written>, JoinError> {
+        (&mut self.task).await
+    }
+
+    /// Gives it up, and waits until nothing is written any more.
+    pub(super) async fn give_up(self) -> Result<(), JoinError> {
+        drop(self.unless_dropped);
+        self.task.await.map(drop)
+    }
+}
+
+/// Starts to write a checkpoint, and then removes those that are too many.
 pub(super) fn start(
     checkpoints: &Checkpoints,
     cut: Cut,
-) -> (mpsc::Sender<Part>, JoinHandle<io::Result<Written>>) {
-    let (sender, mut parts) = mpsc::channel(PARTS_MAX);
+    customers: CutCustomers,
+    pace: Pace,
+) -> Writing {
     let (store, keep) = (checkpoints.store.clone(), checkpoints.keep);
-    let writing = if store.waits() {
+    let given_up = CancellationToken::new();
+    let unless_dropped = given_up.clone().drop_guard();
+    let task = if store.waits() {
         tokio::task::spawn_blocking(move || {
-            let mut writer = Writer::begin(&*store, &cut)?;
-            while let Some(part) = parts.blocking_recv() {
-                if let Some(customers) = writer.take(part)? {
-                    return writer.commit(&*store, keep, customers);
+            let mut writer = Writer::begin(&*store, &cut, customers)?;
+            while !writer.block(CUSTOMERS_MAX, BLOCK_BYTES)? {
+                go_on(&given_up)?;
+                if pace == Pace::Easy {
+                    std::thread::park_timeout(REST);
                 }
             }
-            Err(given_up())
+            go_on(&given_up)?;
+            writer.commit(&*store, keep)
         })
     } else {
         tokio::spawn(async move {
-            let mut writer = Writer::begin(&*store, &cut)?;
-            while let Some(part) = parts.recv().await {
-                if let Some(customers) = writer.take(part)? {
-                    return writer.commit(&*store, keep, customers);
-                }
+            let mut writer = Writer::begin(&*store, &cut, customers)?;
+            while !writer.block(CUSTOMERS_SIMULATED_MAX, 1)? {
+                tokio::time::sleep(REST).await;
+                go_on(&given_up)?;
             }
-            Err(given_up())
+            writer.commit(&*store, keep)
         })
     };
-    (sender, writing)
+    Writing {
+        task,
+        unless_dropped,
+    }
 }
 
-fn given_up() -> io::Error {
-    io::Error::new(io::ErrorKind::Interrupted, "given up before its end")
+fn go_on(given_up: &CancellationToken) -> io::Result<()> {
+    if given_up.is_cancelled() {
+        let what = "given up before its end";
+        return Err(io::Error::new(io::ErrorKind::Interrupted, what));
+    }
+    Ok(())
 }
 
 struct Writer {
     file: Box<dyn CheckpointFile>,
+    customers: CutCustomers,
+    /// Kept between blocks, so that its room is.
+    buffer: Vec<u8>,
     partition: u16,
     number: u64,
     bytes: u64,
 }
 
 impl Writer {
-    fn begin(store: &dyn CheckpointStore, cut: &Cut) -> io::Result<Self> {
+    fn begin(store: &dyn CheckpointStore, cut: &Cut, customers: CutCustomers) -> io::Result<Self> {
         let newest = store.numbers(cut.partition)?.first().copied().unwrap_or(0);
         let number = newest + 1;
         let mut writer = Self {
             file: store.create(cut.partition, number)?,
+            customers,
+            buffer: Vec::new(),
             partition: cut.partition,
             number,
             bytes: 0,
@@ -84,15 +124,17 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Writes a part; at the end, tells how many customers there are.
-    fn take(&mut self, part: Part) -> io::Result<Option<u64>> {
-        match part {
-            Part::Customers(customers) => self.put(&block(&customers)).map(|()| None),
-            Part::End(customers) => {
-                self.put(&end(customers, self.bytes))?;
-                Ok(Some(customers))
-            }
+    /// Writes a block, which ends when it has so many bytes; tells whether it was the last.
+    fn block(&mut self, customers_max: usize, bytes_min: usize) -> io::Result<bool> {
+        self.buffer.clear();
+        let mut is_last = false;
+        while !is_last && self.buffer.len() < bytes_min {
+            is_last = self.customers.write(customers_max, &mut self.buffer);
         }
+        if !self.buffer.is_empty() {
+            self.put(&block(&self.buffer))?;
+        }
+        Ok(is_last)
     }
 
     fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -101,12 +143,9 @@ impl Writer {
         Ok(())
     }
 
-    fn commit(
-        self,
-        store: &dyn CheckpointStore,
-        keep: usize,
-        customers: u64,
-    ) -> io::Result<Written> {
+    fn commit(mut self, store: &dyn CheckpointStore, keep: usize) -> io::Result<Written> {
+        let customers = self.customers.written();
+        self.put(&end(customers, self.bytes))?;
         self.file.commit()?;
         Checkpoints::prune(store, self.partition, keep)?;
         Ok(Written {

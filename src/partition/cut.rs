@@ -1,9 +1,10 @@
 //! A consistent cut of a partition, taken while it goes on (DESIGN, law 4).
 //!
-//! The cut is what the partition knew when it began. Customers are written one slice after another; one that
-//! is about to change and was not written yet is written first. So what is written is all of one moment, and
-//! nobody waits for it.
+//! The cut is what the partition knew when it began. Its customers are written by somebody else, on a thread of
+//! their own; one that is about to change is kept as it was until the cut has been written. So what is written is
+//! all of one moment, and nobody waits for it.
 
+use super::members::Members;
 use super::record::{Place, QuarantineRecord, SweepKey};
 use super::sweep::Sweep;
 use super::{Broadcasts, Partition};
@@ -11,11 +12,12 @@ use crate::clock::Millis;
 use crate::partitioning::CustomerId;
 use crate::policy::Held;
 use crate::state::{
-    CodecError, Customer, CustomerDecoder, CustomerEncoder, Remembered, Spending, SpentAccount,
+    CodecError, Customer, CustomerDecoder, CustomerEncoder, Customers, Remembered, Spending,
+    SpentAccount,
 };
+use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 use std::sync::Arc;
 
 /// What a partition knows beside its customers. Timers are not in it: customers know what they wait for.
@@ -47,88 +49,97 @@ pub struct OpenSweep {
     pub at: Millis,
 }
 
-/// A cut that is being written.
+/// The customers of a cut, to be written by somebody else while the partition goes on. When this is dropped, the cut
+/// is given up.
 #[derive(Debug)]
-pub(super) struct Cut {
+pub struct CutCustomers {
+    customers: Arc<Customers>,
+    members: Members,
+    early: Arc<Early>,
     encoder: CustomerEncoder,
-    /// How many of the members there were.
-    members: usize,
-    /// The next of them to be written.
+    /// The next of the members to be written.
     next: usize,
-    /// Those who changed since, and were written before they did.
-    early: HashSet<CustomerId, RandomState>,
-    customers: u64,
-    buffer: Vec<u8>,
+    written: u64,
 }
 
-impl Cut {
-    fn write(&mut self, id: &CustomerId, partition: &super::Customers) {
-        if let Some(customer) = partition.get(id.as_str()) {
-            let names = partition.names();
-            self.encoder.encode(id, &customer, names, &mut self.buffer);
-            self.customers += 1;
+impl CutCustomers {
+    /// Writes at most so many further customers behind `out`; tells whether all have been written.
+    pub fn write(&mut self, customers_max: usize, out: &mut Vec<u8>) -> bool {
+        let mut left = customers_max;
+        for id in self.members.from(self.next) {
+            if left == 0 {
+                return false;
+            }
+            left -= 1;
+            self.next += 1;
+            // In this order: whoever changed in between was kept before.
+            let now = self.customers.get(id.as_str());
+            if let Some(customer) = self.early.get(id).or(now) {
+                let names = self.customers.names();
+                self.encoder.encode(id, &customer, names, out);
+                self.written += 1;
+            }
+        }
+        true
+    }
+
+    /// How many customers have been written.
+    #[must_use]
+    pub fn written(&self) -> u64 {
+        self.written
+    }
+}
+
+/// Those who have changed since a cut, as they were then.
+#[derive(Debug, Default)]
+pub(super) struct Early(DashMap<CustomerId, Arc<Customer>, RandomState>);
+
+impl Early {
+    fn get(&self, id: &CustomerId) -> Option<Arc<Customer>> {
+        self.0.get(id).map(|customer| customer.clone())
+    }
+
+    fn keep(&self, id: &CustomerId, customers: &Customers) {
+        if self.0.contains_key(id) {
+            return;
+        }
+        // Whoever is not there yet is not of the cut; and whoever was written already is kept for nothing, which
+        // costs less than to know.
+        if let Some(customer) = customers.get(id.as_str()) {
+            self.0.insert(id.clone(), customer);
         }
     }
 }
 
 impl Partition {
-    /// Begins a cut as of now, and returns what belongs to it beside the customers. One that was begun before
-    /// is given up.
-    pub fn begin_cut(&mut self) -> Rest {
-        self.cut = Some(Box::new(Cut {
-            encoder: CustomerEncoder::new(),
-            members: self.members.len(),
-            next: 0,
-            early: HashSet::default(),
-            customers: 0,
-            buffer: Vec::new(),
-        }));
-        Rest {
+    /// Begins a cut as of now: what belongs to it beside the customers, and the customers, to be written while the
+    /// partition goes on. One that was begun before must have ended.
+    pub fn begin_cut(&mut self) -> (Rest, CutCustomers) {
+        let early = Arc::new(Early::default());
+        self.cut = Arc::downgrade(&early);
+        let rest = Rest {
             position: self.position,
             clock: self.clock,
             sweeps: self.sweeps.iter().map(Sweep::open).collect(),
             broadcasts: self.broadcasts.clone(),
             spending: self.spending.accounts(),
             quarantines: self.quarantines(),
-        }
-    }
-
-    /// Writes at most so many further customers; tells whether all have been written.
-    pub fn write_cut(&mut self, customers_max: usize) -> bool {
-        let Some(cut) = &mut self.cut else {
-            return true;
         };
-        let end = cut.members.min(cut.next.saturating_add(customers_max));
-        for id in &self.members[cut.next..end] {
-            if !cut.early.contains(id) {
-                cut.write(id, &self.customers);
-            }
-        }
-        cut.next = end;
-        end == cut.members
+        let customers = CutCustomers {
+            customers: self.customers.clone(),
+            members: self.members.clone(),
+            early,
+            encoder: CustomerEncoder::new(),
+            next: 0,
+            written: 0,
+        };
+        (rest, customers)
     }
 
-    /// What was written since it was last taken, if it is at least so many bytes.
-    pub fn take_cut(&mut self, bytes_min: usize) -> Option<Vec<u8>> {
-        let cut = self.cut.as_mut()?;
-        let is_enough = !cut.buffer.is_empty() && cut.buffer.len() >= bytes_min;
-        is_enough.then(|| std::mem::take(&mut cut.buffer))
-    }
-
-    /// Ends the cut, and returns how many customers were written; 0 if there is none.
-    pub fn end_cut(&mut self) -> u64 {
-        self.cut.take().map_or(0, |cut| cut.customers)
-    }
-
-    /// Somebody is about to change: if a cut is being written and they are not, they come first.
-    pub(super) fn write_before_change(&mut self, id: &CustomerId) {
-        if let Some(cut) = &mut self.cut
-            && cut.next < cut.members
-            && cut.early.insert(id.clone())
-        {
-            // Whoever is not there yet is not of the cut, and whoever was passed already is written twice, the
-            // same: it costs less than to know.
-            cut.write(id, &self.customers);
+    /// Somebody is about to change: if a cut is being written, they are kept for it as they are.
+    pub(super) fn keep_for_cut(&self, id: &CustomerId) {
+        if let Some(early) = self.cut.upgrade() {
+            early.keep(id, &self.customers);
         }
     }
 
@@ -191,8 +202,8 @@ impl Partition {
 
     /// Forgets all its customers, as when a cut turns out to be damaged half-way.
     pub fn forget_members(&mut self) {
-        for id in std::mem::take(&mut self.members) {
-            self.customers.remove(&id);
+        for id in std::mem::take(&mut self.members).iter() {
+            self.customers.remove(id);
         }
     }
 }

@@ -13,6 +13,7 @@ mod cut;
 mod demand;
 mod event;
 mod fallback;
+mod members;
 mod note;
 mod outcome;
 mod output;
@@ -25,17 +26,16 @@ mod timer;
 mod trial;
 
 use crate::clock::Millis;
-use crate::partitioning::CustomerId;
 use crate::policy::Quarantine;
 use crate::rules::{Function, Rule, RuleSet};
 use crate::state::{Customer, Customers, JournalLimits, Ledger, Name, Spending};
 use jiff::tz::TimeZone;
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 pub use broadcasts::Broadcasts;
-pub use cut::{OpenSweep, Rest, Restoring};
+pub use cut::{CutCustomers, OpenSweep, Rest, Restoring};
 pub use output::{Input, Output, Parked, Quarantined, RuleChecks, Silenced};
 pub use record::{
     ConversionRecord, LogEntry, Logged, LoggedDecision, OutcomeRecord, Place, QuarantineRecord,
@@ -58,7 +58,7 @@ pub struct Partition {
     zones: RefCell<HashMap<Name, TimeZone>>,
     book: Book,
     /// Every customer of the partition, in the order in which they were first seen.
-    members: Vec<CustomerId>,
+    members: members::Members,
     /// The time zones that profiles name; `None` for those that name none.
     member_zones: BTreeSet<Option<Name>>,
     /// Every event up to this sequence has been stepped.
@@ -74,8 +74,8 @@ pub struct Partition {
     sweeps: VecDeque<sweep::Sweep>,
     /// The broadcasts that were seen.
     broadcasts: Broadcasts,
-    /// A checkpoint that is being written.
-    cut: Option<Box<cut::Cut>>,
+    /// Whom a checkpoint that is being written still needs as they were.
+    cut: Weak<cut::Early>,
     /// Whether others spend the same budgets at the same time.
     shares_budgets: bool,
     /// Whether proposals that did not go out are listed.
@@ -98,7 +98,7 @@ impl Partition {
             default_zone,
             zones: RefCell::default(),
             book: Book::default(),
-            members: Vec::new(),
+            members: members::Members::default(),
             member_zones: BTreeSet::from([None]),
             position: 0,
             undecided: None,
@@ -108,7 +108,7 @@ impl Partition {
             daily: timer::DailyClock::default(),
             sweeps: VecDeque::new(),
             broadcasts: Broadcasts::default(),
-            cut: None,
+            cut: Weak::new(),
             shares_budgets: false,
             list_silenced: false,
             list_checks: false,

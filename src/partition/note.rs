@@ -156,7 +156,7 @@ impl Partition {
     }
 
     fn change(&mut self, id: &CustomerId, seen: Millis, change: impl FnOnce(&mut Customer)) {
-        self.write_before_change(id);
+        self.keep_for_cut(id);
         let mut is_new = false;
         self.customers.update(
             id,

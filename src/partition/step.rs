@@ -154,7 +154,7 @@ impl Partition {
         sequence: u64,
         output: &mut Output,
     ) -> Option<(Arc<Customer>, usize)> {
-        self.write_before_change(&event.customer);
+        self.keep_for_cut(&event.customer);
         let mut is_new = false;
         let (customer, applied) = self.customers.update(
             &event.customer,

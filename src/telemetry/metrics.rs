@@ -83,7 +83,6 @@ pub struct Metrics {
     /// The longest time that events of a partition waited for a checkpoint since the start, in seconds.
     checkpoint_longest_pause: Gauge,
     /// The longest that a slice of a checkpoint ran on a processor since the start, in seconds.
-    checkpoint_longest_work: Gauge,
     /// Rules in the live generation.
     pub rules: IntGauge,
     /// Reloads of the rule set by result: `swapped` or `refused`.
@@ -107,26 +106,6 @@ pub struct Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
-    }
-}
-
-/// The longest that events waited for a checkpoint.
-#[derive(Clone, Copy, Debug)]
-pub struct Pauses {
-    /// By the monotonic clock.
-    pub longest: Duration,
-    /// By how long its work ran on a processor.
-    pub longest_work: Duration,
-}
-
-impl Pauses {
-    /// The longer of each.
-    #[must_use]
-    pub fn or(self, other: Self) -> Self {
-        Self {
-            longest: self.longest.max(other.longest),
-            longest_work: self.longest_work.max(other.longest_work),
-        }
     }
 }
 
@@ -258,11 +237,7 @@ impl Metrics {
             ),
             checkpoint_longest_pause: c.number(
                 "checkpoint_longest_pause_seconds",
-                "The longest time that a partition's events waited for a slice of a checkpoint since the start.",
-            ),
-            checkpoint_longest_work: c.number(
-                "checkpoint_longest_work_seconds",
-                "The longest time that a slice of a checkpoint ran on a processor since the start: the pause without what the machine gave to others meanwhile.",
+                "The longest time that a partition's events waited for a checkpoint to begin since the start; it is written beside them.",
             ),
             rules: c.gauge("rules", "Rules in the live generation."),
             reloads: c.counters(
@@ -322,7 +297,7 @@ impl Metrics {
         bytes: u64,
         at: Millis,
         took: Duration,
-        pauses: Pauses,
+        pause: Duration,
     ) {
         let partition = partition.to_string();
         let labels = [&*partition];
@@ -335,12 +310,8 @@ impl Metrics {
             .with_label_values(&labels)
             .set(seconds);
         self.checkpoint_seconds.observe(took.as_secs_f64());
-        for (gauge, longest) in [
-            (&self.checkpoint_longest_pause, pauses.longest),
-            (&self.checkpoint_longest_work, pauses.longest_work),
-        ] {
-            gauge.set(gauge.get().max(longest.as_secs_f64()));
-        }
+        let longest = &self.checkpoint_longest_pause;
+        longest.set(longest.get().max(pause.as_secs_f64()));
     }
 
     /// Counts a checkpoint that could not be written.

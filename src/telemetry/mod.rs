@@ -4,4 +4,4 @@ mod log;
 mod metrics;
 
 pub use log::init as init_log;
-pub use metrics::{CONTENT_TYPE, Metrics, Pauses};
+pub use metrics::{CONTENT_TYPE, Metrics};

@@ -182,12 +182,13 @@ fn without_fingerprints(bytes: Vec<u8>) -> Vec<u8> {
         customers.update(&id, || unreachable!("it is known"), forget);
     }
     let mut whole = head(checkpoint.cut());
-    partition.begin_cut();
-    partition.write_cut(usize::MAX);
-    if let Some(customers) = partition.take_cut(1) {
-        whole.extend(block(&customers));
+    let (_, mut customers) = partition.begin_cut();
+    let mut bytes = Vec::new();
+    customers.write(usize::MAX, &mut bytes);
+    if !bytes.is_empty() {
+        whole.extend(block(&bytes));
     }
-    let end = end(partition.end_cut(), whole.len() as u64);
+    let end = end(customers.written(), whole.len() as u64);
     whole.extend(end);
     whole
 }

@@ -1,63 +1,27 @@
-//! A worker takes a checkpoint of its partition while it works: a slice of customers between events, written by a
-//! task of its own.
+//! A worker takes a checkpoint of its partition while it works: it makes the cut, and a task of its own writes that.
 
 use super::super::broker::{Broker, Events as _};
-use super::super::checkpoint_writer::{Part, Written, start};
+use super::super::checkpoint_writer::{Pace, Writing, Written, start};
 use super::super::checkpoints::Checkpoints;
 use super::{EngineError, Worker};
-use crate::clock::{runtime_now, thread_cpu};
+use crate::clock::runtime_now;
 use crate::durable::Cut;
-use crate::durable::checkpoint::BLOCK_BYTES;
-use crate::telemetry::Pauses;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
-use tokio::task::JoinHandle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinError;
 use tokio::time::Instant;
 
-/// How long customers are written before events get their turn.
-const SLICE_MAX: Duration = Duration::from_micros(500);
-/// How long nothing is written then, unless events come meanwhile: a thread that never rests is the one that
-/// the system interrupts, and in the middle of a slice that is a pause.
-const REST: Duration = Duration::from_millis(1);
-/// Customers written between two looks at the clock.
-const CUSTOMERS_MAX: usize = 64;
-/// A step may hand over the last customers and the end.
-const ROOM_PARTS_MIN: usize = 2;
-
-/// A checkpoint on its way.
+/// A checkpoint on its way; its writer gives up when this is dropped.
 pub(super) struct Saving {
-    /// `None` when all was handed over.
-    parts: Option<mpsc::Sender<Part>>,
-    writing: JoinHandle<io::Result<Written>>,
+    writing: Writing,
     through: u64,
     log: u64,
     started: Instant,
-    rests_until: Instant,
-    pauses: Pauses,
+    /// How long events waited for its cut.
+    pause: Duration,
     _turn: OwnedSemaphorePermit,
-}
-
-/// Something that events wait for, from its beginning: by the runtime's clock, so that a simulation has the same slices
-/// however busy the machine is, and by what its thread had run.
-struct Pause(Instant, Duration);
-
-impl Pause {
-    fn begin() -> Self {
-        Self(runtime_now(), thread_cpu())
-    }
-
-    fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    fn end(&self) -> Pauses {
-        Pauses {
-            longest: self.elapsed(),
-            longest_work: thread_cpu().saturating_sub(self.1),
-        }
-    }
 }
 
 /// Waits until it is a partition's turn to take a checkpoint. Cancel safe.
@@ -71,27 +35,11 @@ pub(super) async fn turn(turns: Option<Arc<Semaphore>>) -> OwnedSemaphorePermit 
     }
 }
 
-/// The same as [`ready`], but between two slices at least for the rest after the first. Cancel safe.
-pub(super) async fn rested(saving: &mut Option<Saving>) {
-    if let Some(saving) = saving {
-        tokio::time::sleep_until(saving.rests_until).await;
-    }
-    ready(saving).await;
-}
-
-/// Waits until there is something to be done for a checkpoint. Cancel safe.
-pub(super) async fn ready(saving: &mut Option<Saving>) {
-    let Some(saving) = saving else {
-        return std::future::pending().await;
-    };
-    match &saving.parts {
-        // If the writer has failed, it takes no more, and that is to be seen to.
-        Some(parts) => drop(parts.reserve_many(ROOM_PARTS_MIN).await),
-        None => {
-            while !saving.writing.is_finished() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        }
+/// Waits until a checkpoint has been written, or could not be. Cancel safe.
+pub(super) async fn written(saving: &mut Option<Saving>) -> Result<io::Result<Written>, JoinError> {
+    match saving {
+        Some(saving) => saving.writing.ended().await,
+        None => std::future::pending().await,
     }
 }
 
@@ -103,12 +51,13 @@ impl<B: Broker> Worker<B> {
     }
 
     /// Begins a checkpoint as of now: everything that was decided is stored, and nothing is half done.
-    pub(super) fn begin_checkpoint(&mut self, turn: OwnedSemaphorePermit) {
+    pub(super) fn begin_checkpoint(&mut self, turn: OwnedSemaphorePermit, pace: Pace) {
         self.wants_checkpoint = false;
         let Some(checkpoints) = &self.shared.checkpoints else {
             return;
         };
-        let pause = Pause::begin();
+        let started = runtime_now();
+        let (rest, customers) = self.partition.begin_cut();
         let cut = Cut {
             partition: self.chain.partition(),
             partitions: self.shared.decoder.partitions,
@@ -117,71 +66,32 @@ impl<B: Broker> Worker<B> {
             log_id: self.chain.tail_id().to_owned(),
             taken_at: self.shared.clock.now(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
-            rest: self.partition.begin_cut(),
+            rest,
         };
         let (through, log) = (cut.through, cut.log);
-        let (parts, writing) = start(checkpoints, cut);
         self.saving = Some(Saving {
-            parts: Some(parts),
-            writing,
+            writing: start(checkpoints, cut, customers, pace),
             through,
             log,
-            started: pause.0,
-            rests_until: runtime_now(),
-            pauses: pause.end(),
+            started,
+            pause: started.elapsed(),
             _turn: turn,
         });
     }
 
-    /// Takes the checkpoint a slice further, if there is one and its writer has room.
-    pub(super) async fn save_some(&mut self) -> Result<(), EngineError> {
-        let Some(saving) = &mut self.saving else {
-            return Ok(());
-        };
-        let Some(parts) = &saving.parts else {
-            if saving.writing.is_finished() {
-                return self.end_checkpoint().await;
-            }
-            return Ok(());
-        };
-        if parts.is_closed() {
-            return self.end_checkpoint().await;
-        }
-        if parts.capacity() < ROOM_PARTS_MIN {
-            return Ok(());
-        }
-        let pause = Pause::begin();
-        let mut is_last = self.partition.write_cut(CUSTOMERS_MAX);
-        while !is_last && pause.elapsed() < SLICE_MAX {
-            is_last = self.partition.write_cut(CUSTOMERS_MAX);
-        }
-        let bytes_min = if is_last { 1 } else { BLOCK_BYTES };
-        // What cannot be handed over belongs to a writer that has failed, which is seen at the end.
-        if let Some(customers) = self.partition.take_cut(bytes_min) {
-            let _ = parts.try_send(Part::Customers(customers));
-        }
-        if is_last {
-            let _ = parts.try_send(Part::End(self.partition.end_cut()));
-            saving.parts = None;
-        }
-        saving.pauses = saving.pauses.or(pause.end());
-        saving.rests_until = runtime_now() + REST;
-        Ok(())
-    }
-
-    async fn end_checkpoint(&mut self) -> Result<(), EngineError> {
-        self.partition.end_cut();
+    /// Notes what became of the checkpoint that was on its way.
+    pub(super) fn end_checkpoint(&mut self, written: io::Result<Written>) {
         let Some(saving) = self.saving.take() else {
-            return Ok(());
+            return;
         };
         let partition = self.chain.partition();
         let metrics = &self.shared.metrics;
         let took = saving.started.elapsed();
-        match saving.writing.await? {
+        match written {
             Ok(written) => {
                 self.saved = Some((saving.through, saving.log));
                 let now = self.shared.clock.now();
-                metrics.checkpointed(partition, written.bytes, now, took, saving.pauses);
+                metrics.checkpointed(partition, written.bytes, now, took, saving.pause);
                 tracing::debug!(
                     partition,
                     number = written.number,
@@ -201,7 +111,6 @@ impl<B: Broker> Worker<B> {
                 );
             }
         }
-        Ok(())
     }
 
     /// Takes a last checkpoint when everything is committed, if there is news since the one before.
@@ -210,19 +119,19 @@ impl<B: Broker> Worker<B> {
             return Ok(());
         };
         let is_news = self.saved != Some((self.done, self.chain.tail()));
-        // One that is on its way is of an earlier moment.
-        self.saving = None;
+        // One that is on its way is of an earlier moment. Two must not write at once.
+        if let Some(saving) = self.saving.take() {
+            saving.writing.give_up().await?;
+        }
         if !self.caught_up || !is_news {
             return Ok(());
         }
         let Ok(turn) = turn.acquire_owned().await else {
             return Ok(());
         };
-        self.begin_checkpoint(turn);
-        while self.saving.is_some() {
-            ready(&mut self.saving).await;
-            self.save_some().await?;
-        }
+        self.begin_checkpoint(turn, Pace::Hurried);
+        let written = written(&mut self.saving).await?;
+        self.end_checkpoint(written);
         Ok(())
     }
 }

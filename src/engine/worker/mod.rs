@@ -11,6 +11,7 @@ mod write;
 use super::EngineError;
 use super::allotments::Allotments;
 use super::broker::{Broker, Events as _};
+use super::checkpoint_writer::{Pace, Written};
 use super::checkpoints::Checkpoints;
 use super::experiments::Experiments;
 use super::grants::Grants;
@@ -31,6 +32,7 @@ use crate::telemetry::Metrics;
 use checkpoint::Saving;
 use counting::Backlog;
 use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use stepping::Chunk;
@@ -94,8 +96,8 @@ enum Next {
     CheckpointDue,
     /// It is this partition's turn to take one.
     Turn(OwnedSemaphorePermit),
-    /// The checkpoint can be taken further.
-    Saving,
+    /// A checkpoint has been written, or could not be.
+    Saved(io::Result<Written>),
 }
 
 /// What comes again and again.
@@ -232,12 +234,9 @@ impl<B: Broker> Worker<B> {
                     // decides the rest, and this one would take it for done.
                     self.pass_others();
                     self.write_through().await?;
-                    self.begin_checkpoint(turn);
+                    self.begin_checkpoint(turn, Pace::Easy);
                 }
-                Next::Saving => {
-                    self.save_some().await?;
-                    tokio::task::yield_now().await;
-                }
+                Next::Saved(written) => self.end_checkpoint(written),
             }
         }
         if self.caught_up {
@@ -260,6 +259,7 @@ impl<B: Broker> Worker<B> {
         let next = tokio::select! {
             biased;
             () = stop.cancelled() => Next::Stop,
+            written = checkpoint::written(&mut self.saving) => Next::Saved(written?),
             batch = self.reader.next_batch(self.shared.batch_events_max) => Next::Batch(batch?),
             _ = ticks.through.tick() => Next::Through,
             _ = ticks.look.tick(), if !self.caught_up => Next::Look,
@@ -269,7 +269,6 @@ impl<B: Broker> Worker<B> {
             () = tokio::task::yield_now(), if is_sweeping => Next::Sweep,
             () = tick(&mut ticks.checkpoint) => Next::CheckpointDue,
             turn = checkpoint::turn(turn), if may_begin => Next::Turn(turn),
-            () = checkpoint::rested(&mut self.saving) => Next::Saving,
         };
         Ok(next)
     }
@@ -327,7 +326,6 @@ impl<B: Broker> Worker<B> {
             }
             entries = chunk.entries;
             self.count_events(&inputs, &rules);
-            self.save_some().await?;
             if events.len() == STEP_EVENTS_MAX {
                 tokio::task::yield_now().await;
             }

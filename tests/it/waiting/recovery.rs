@@ -4,7 +4,7 @@
 use crate::kit::desk::{Desk, NOON, event, profile, time};
 use onscene::clock::{DAY, HOUR, MINUTE, Millis};
 use onscene::durable::{Checkpoint, Cut, LogItem, Recovery, checkpoint};
-use onscene::partition::{Input, LogEntry, Logged};
+use onscene::partition::{CutCustomers, Input, LogEntry, Logged};
 use onscene::state::{Delivery, Draw, Ledger};
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -146,8 +146,10 @@ fn run_saving(
     let (mut inputs, mut entries) = (Vec::new(), Vec::new());
     let mut last = time(NOON);
     let mut saved: Option<Saved> = None;
+    let mut cut: Option<(CutCustomers, Vec<u8>)> = None;
     for (number, (at, act)) in acts.iter().enumerate() {
-        if let Some(save) = save.filter(|save| save.before == number) {
+        if save.is_some_and(|save| save.before == number) {
+            let (rest, customers) = desk.partition.begin_cut();
             let bytes = checkpoint::head(&Cut {
                 partition: 0,
                 partitions: 1,
@@ -156,12 +158,13 @@ fn run_saving(
                 log_id: String::new(),
                 taken_at: *at,
                 version: String::new(),
-                rest: desk.partition.begin_cut(),
+                rest,
             });
-            desk.partition.write_cut(save.slice);
             saved = Some((bytes, entries.len()));
-        } else if let Some(save) = save {
-            desk.partition.write_cut(save.slice);
+            cut = Some((customers, Vec::new()));
+        }
+        if let (Some(save), Some((customers, part))) = (save, &mut cut) {
+            customers.write(save.slice, part);
         }
         let event = json_of(number, *at, act, &desk);
         let input = desk.input(&event);
@@ -172,14 +175,12 @@ fn run_saving(
     }
     let end = last + 2 * DAY;
     entries.extend(finish(&mut desk, end));
-    if let Some((bytes, _)) = &mut saved {
-        desk.partition.write_cut(usize::MAX);
-        bytes.extend(
-            desk.partition
-                .take_cut(1)
-                .map_or_else(Vec::new, |c| checkpoint::block(&c)),
-        );
-        let end = checkpoint::end(desk.partition.end_cut(), bytes.len() as u64);
+    if let (Some((bytes, _)), Some((customers, part))) = (&mut saved, &mut cut) {
+        customers.write(usize::MAX, part);
+        if !part.is_empty() {
+            bytes.extend(checkpoint::block(part));
+        }
+        let end = checkpoint::end(customers.written(), bytes.len() as u64);
         bytes.extend(end);
     }
     ((inputs, entries, end), saved)
