@@ -14,6 +14,7 @@
 //! 5. [`nats`] commits the decisions on the partition's chain.
 //!
 //! Around them: [`audit`] shows whether anybody has touched what was decided, [`engine`] wires and owns the tasks, [`registry`] swaps generations of rules,
+//! [`governance`] says who may change what and keeps what was changed,
 //! [`replay`] runs the same step offline, [`rule_tests`] plays tests of rules on it, [`simulate`] makes traffic, [`http`], [`telemetry`] and
 //! [`health`] show what is going on, [`config`] and [`cli`] take orders, and [`clock`] is the only
 //! place that knows what time it is.
@@ -29,6 +30,7 @@ pub mod decode;
 pub mod durable;
 pub mod engine;
 pub mod event;
+pub mod governance;
 pub mod health;
 pub mod http;
 pub mod measurement;

@@ -1,14 +1,18 @@
 //! The live rule set: loaded from a folder, watched, and swapped whole.
 
+mod approval;
+mod governed;
 mod watch;
 
 use crate::clock::{Millis, now_ms};
 use crate::rule_tests::{Environment, Workplace, gate};
 use crate::rules::{Diagnostic, RuleSet, Sources, SourcesError, render};
 use crate::telemetry::Metrics;
+pub use approval::{ApprovedText, ApprovedTexts, Unapproved};
 use arc_swap::ArcSwap;
+pub use governed::{Cause, Keeper, Pinned};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::watch as signal;
 pub use watch::Watcher;
 
@@ -95,8 +99,19 @@ pub struct RuleRegistry {
     fault: Mutex<Option<Arc<Fault>>>,
     /// The files that were looked at last, live or faulty.
     seen: Mutex<Sources>,
-    /// The files that are live.
+    /// The files of the folder that passed last: they are live, unless another generation is pinned.
     passed: Mutex<Sources>,
+    /// What is live.
+    live_sources: Mutex<Sources>,
+    /// Nobody else may change what is live meanwhile.
+    turn: Mutex<()>,
+    keeper: OnceLock<Arc<dyn Keeper>>,
+    /// Texts that a second person has approved.
+    approved: Mutex<ApprovedTexts>,
+    /// Files that wait for that.
+    unapproved: Mutex<Vec<Unapproved>>,
+    /// Another generation than the folder's stays live.
+    pinned: Mutex<Option<Arc<Pinned>>>,
     demands: Demands,
     metrics: Arc<Metrics>,
     /// How many generations went live since the start.
@@ -134,33 +149,50 @@ impl RuleRegistry {
             folder = %folder.display(),
             "rules loaded"
         );
-        Ok(Arc::new(Self {
+        let set = Arc::new(set);
+        Ok(Arc::new(Self::holding(
+            folder, set, sources, metrics, demands,
+        )))
+    }
+
+    fn holding(
+        folder: &Path,
+        set: Arc<RuleSet>,
+        sources: Sources,
+        metrics: Arc<Metrics>,
+        demands: Demands,
+    ) -> Self {
+        Self {
             folder: folder.to_owned(),
             generations: signal::Sender::new(0),
-            live: ArcSwap::from_pointee(set),
+            live: ArcSwap::new(set),
             live_since: Mutex::new(now_ms()),
             fault: Mutex::new(None),
             seen: Mutex::new(sources.clone()),
-            passed: Mutex::new(sources),
+            passed: Mutex::new(sources.clone()),
+            live_sources: Mutex::new(sources),
+            turn: Mutex::default(),
+            keeper: OnceLock::new(),
+            approved: Mutex::default(),
+            unapproved: Mutex::default(),
+            pinned: Mutex::default(),
             demands,
             metrics,
-        }))
+        }
     }
 
     /// A registry of rules that are no files: a simulation's.
     #[cfg(test)]
     pub(crate) fn of(set: Arc<RuleSet>, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self {
-            folder: PathBuf::new(),
-            generations: signal::Sender::new(0),
-            live: ArcSwap::new(set),
-            live_since: Mutex::new(0),
-            fault: Mutex::new(None),
-            seen: Mutex::default(),
-            passed: Mutex::default(),
-            demands: Demands::default(),
+        let folder = Path::new("");
+        let demands = Demands::default();
+        Arc::new(Self::holding(
+            folder,
+            set,
+            Sources::default(),
             metrics,
-        })
+            demands,
+        ))
     }
 
     /// Puts other rules live, as a reload does.
@@ -203,6 +235,7 @@ impl RuleRegistry {
     /// swapped.
     pub fn reload(&self) -> bool {
         let started = crate::clock::monotonic_now();
+        let _turn = lock(&self.turn);
         let sources = match Sources::read(&self.folder) {
             Ok(sources) => sources,
             Err(error) => {
@@ -237,14 +270,9 @@ impl RuleRegistry {
                 false
             }
             Ok(set) => {
-                *lock(&self.passed) = sources;
+                *lock(&self.passed) = sources.clone();
                 self.clear_fault();
-                // Changed back to what is live, or only tests changed.
-                let is_new = self.live.load().generation() != set.generation();
-                if is_new {
-                    self.swap(Arc::new(set), started);
-                }
-                is_new
+                self.take(&sources, set, started, Cause::Folder)
             }
         }
     }

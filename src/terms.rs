@@ -62,6 +62,8 @@ pub struct Terms {
     pub delay: Option<Millis>,
     /// The steps of a journey; none for a rule that speaks once.
     pub steps: Vec<StepTime>,
+    /// Whether it goes live only in a text that a second person has approved.
+    pub approval: bool,
 }
 
 /// The trigger of rules that are tried once a day for each customer.
@@ -106,6 +108,7 @@ impl Terms {
             within: WITHIN_DEFAULT,
             delay: None,
             steps: Vec::new(),
+            approval: false,
         }
     }
 

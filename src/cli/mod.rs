@@ -3,21 +3,25 @@
 //! Exit codes: 0 done; 1 it failed, or found what it was asked to find (faulty rules, refused
 //! events); 2 the arguments or the configuration are wrong.
 
+mod approval;
 mod audit;
 mod check;
 mod demo;
 mod dlq;
+mod history;
 mod import;
 mod new;
 mod place;
 mod replay;
 mod report;
+mod rollback;
 mod run;
 mod runtime;
 mod schema;
 mod settings;
 mod simulate;
 mod state;
+mod switch;
 mod test;
 
 use clap::{Parser, Subcommand};
@@ -63,6 +67,14 @@ enum Command {
     State(state::State),
     /// What was decided, exported so that it shows whether anybody has touched it.
     Audit(audit::Audit),
+    /// Pause rules at once, let them decide without sending, and see who did.
+    Switch(switch::Switch),
+    /// Submit the text of a rule that asks for approval, look at it, and approve it.
+    Approval(approval::Approvals),
+    /// Which rules went live when, in how many engines, why, and which files changed.
+    History(history::History),
+    /// Go back to rules that were live before, in every engine, until it is released.
+    Rollback(rollback::Rollback),
     /// Print the contracts for machines: AsyncAPI, and JSON Schema of events and actions.
     Schema(schema::Schema),
     /// Publish the traffic of simulated customers to NATS.
@@ -85,6 +97,10 @@ pub fn main() -> ExitCode {
         Command::Dlq(command) => command.run(),
         Command::State(command) => command.run(),
         Command::Audit(command) => command.run(),
+        Command::Switch(command) => command.run(),
+        Command::Approval(command) => command.run(),
+        Command::History(command) => command.run(),
+        Command::Rollback(command) => command.run(),
         Command::Schema(command) => command.run(),
         Command::Simulate(command) => command.run(),
     };

@@ -65,15 +65,18 @@ fn is_zero(amount: &i64) -> bool {
 /// is written as `=` and two hexadecimal digits for each byte.
 #[must_use]
 pub fn key((rule, account): &AccountKey) -> String {
-    let mut key = part(rule);
+    let mut key = key_part(rule);
     if let Some(account) = account {
         key.push('.');
-        key.push_str(&part(account));
+        key.push_str(&key_part(account));
     }
     key
 }
 
-fn part(text: &str) -> String {
+/// A text as a part of a key: what a key of NATS may not have is written as `=` and two hexadecimal digits for each
+/// byte.
+#[must_use]
+pub fn key_part(text: &str) -> String {
     if text.is_empty() {
         return "=".to_owned();
     }

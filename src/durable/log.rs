@@ -22,6 +22,10 @@ pub const KIND_OUTCOME: &str = "outcome";
 pub const KIND_SWEEP: &str = "sweep";
 /// `Onscene-Kind` of a record about a rule in quarantine.
 pub const KIND_QUARANTINE: &str = "quarantine";
+/// `Onscene-Kind` of a record of switches that were changed.
+pub const KIND_CONTROL: &str = "control";
+/// On a record of switches: of which revision of `SCENE_RULES` they are.
+pub const SWITCHES_HEADER: &str = "Onscene-Switches";
 /// `Onscene-Kind` of the record with which an engine takes a partition over.
 pub const KIND_OWNER: &str = "owner";
 /// `Onscene-Kind` of the record that says how far events are done.
@@ -109,6 +113,9 @@ pub fn read<'a>(
             serde_json::from_slice(payload).map_err(json)?,
         )),
         Some(KIND_QUARANTINE) => record(Logged::Quarantine(
+            serde_json::from_slice(payload).map_err(json)?,
+        )),
+        Some(KIND_CONTROL) => record(Logged::Control(
             serde_json::from_slice(payload).map_err(json)?,
         )),
         Some(KIND_OWNER) => serde_json::from_slice(payload)

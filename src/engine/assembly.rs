@@ -6,6 +6,7 @@ use super::broker::Broker;
 use super::checkpoints::Checkpoints;
 use super::experiments::Experiments;
 use super::grants::{self, Teller};
+use super::listeners::Listeners;
 use super::watermark;
 use super::worker::{Shared, Worker};
 use crate::clock::{Clock, Millis, format_rfc3339};
@@ -14,7 +15,7 @@ use crate::durable::{LogItem, OwnerRecord, Recovery};
 use crate::health::Health;
 use crate::nats::{Chain, ChainState, LogMessage, LogStore};
 use crate::partition::Partition;
-use crate::policy::{Held, Quarantine};
+use crate::policy::{Held, Quarantine, Switches};
 use crate::registry::RuleRegistry;
 use crate::state::{Customers, JournalLimits, Ledger};
 use crate::telemetry::Metrics;
@@ -45,6 +46,8 @@ pub(super) struct Parts {
     pub(super) checkpoints: Option<Checkpoints>,
     /// Gets a permit from each worker that has committed everything after it was told to stop.
     pub(super) drained: Arc<Semaphore>,
+    /// What people have switched off, now and whenever that changes.
+    pub(super) switches: Arc<Listeners<Arc<Switches>>>,
 }
 
 /// Its tasks; when they are dropped, it is as if it had crashed.
@@ -59,8 +62,7 @@ pub(super) async fn assemble<B: Broker>(
     let quarantine = Arc::new(Quarantine::default());
     let taken = take_over(broker, &parts, &quarantine).await?;
     grants::forget_former(broker).await;
-    let owned = i64::try_from(taken.len()).unwrap_or(i64::MAX);
-    parts.metrics.partitions_owned.set(owned);
+    parts.tell_owned(taken.len());
     spend(&parts.ledger, &taken, &parts.zone);
     hold(&quarantine, &taken, &parts);
     let mut tasks = Tasks::new();
@@ -107,6 +109,7 @@ pub(super) async fn assemble<B: Broker>(
         through_interval: std::time::Duration::from_millis(parts.through_interval.unsigned_abs()),
         checkpoints: parts.checkpoints,
         drained: parts.drained,
+        switches: parts.switches,
     });
     let readers = broker.read_events(&from).await?;
     for (taken, reader) in taken.into_iter().zip(readers) {
@@ -207,6 +210,11 @@ fn teller<B: Broker>(
 }
 
 impl Parts {
+    fn tell_owned(&self, partitions: usize) {
+        let owned = i64::try_from(partitions).unwrap_or(i64::MAX);
+        self.metrics.partitions_owned.set(owned);
+    }
+
     /// Makes partitions that know nothing yet.
     fn new_partition(
         &self,

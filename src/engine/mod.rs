@@ -6,6 +6,7 @@ mod broker;
 mod checkpoint_writer;
 mod checkpoints;
 mod experiments;
+mod governing;
 mod grants;
 mod listeners;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use crate::clock::{Clock, now_ms};
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::durable::{CheckpointFolder, LogError};
+use crate::governance::{Desk, GovernanceError};
 use crate::health::Health;
 use crate::http::{self, HttpError};
 use crate::measurement::Reports;
@@ -32,6 +34,7 @@ use crate::terms::ContactPolicy;
 use assembly::{Parts, Tasks, assemble};
 use broker::NatsBroker;
 use checkpoints::Checkpoints;
+use governing::Governing;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -97,6 +100,9 @@ pub enum EngineError {
         /// Why.
         source: std::io::Error,
     },
+    /// What governs the rules.
+    #[error("failed to read what governs the rules")]
+    Governance(#[from] GovernanceError),
     /// The HTTP server.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -141,28 +147,31 @@ impl Engine {
     pub async fn start(config: Config) -> Result<Running, EngineError> {
         let metrics = Arc::new(Metrics::new());
         let checkpoints = checkpoints(&config)?;
-        let registry = RuleRegistry::open(&config.rules, metrics.clone(), demands(&config))?;
-        let reading = Connection::open(&config.nats_url, "onscene read").await?;
-        let committing = Connection::open(&config.nats_url, "onscene commit").await?;
-        ensure_streams(&committing, &stream_settings(&config)).await?;
+        let opened = RuleRegistry::open(&config.rules, metrics.clone(), demands(&config));
+        let (reading, committing) = match connect(&config).await {
+            Ok(connections) => connections,
+            // Of two causes, the one that a marketer can mend is told.
+            Err(error) => return Err(opened.err().map_or(error, Into::into)),
+        };
+        let registry = governing::registry(opened, &committing, &config, &metrics).await?;
         let customers = Arc::new(Customers::default());
         let ledger = Arc::new(Ledger::by_grant());
         let health = Arc::new(Health::new(&config.owns, link(&committing)));
-        let http = http::Server::start(
-            config.http,
-            http::Sources {
-                metrics: metrics.clone(),
-                registry: registry.clone(),
-                customers: customers.clone(),
-                health: health.clone(),
-                ledger: ledger.clone(),
-                reports: Reports::new(&config.nats_url, config.rates.base()),
-            },
-        )
-        .await?;
-        warn_without_policy(&registry);
         let owner = owner_id();
         let stop = CancellationToken::new();
+        let governing = Governing::begin(&committing, &owner, &registry, &metrics, &stop).await?;
+        let desk = Desk::new(&committing, governing.switches().listen());
+        let sources = http::Sources {
+            metrics: metrics.clone(),
+            registry: registry.clone(),
+            customers: customers.clone(),
+            health: health.clone(),
+            ledger: ledger.clone(),
+            reports: Reports::new(&config.nats_url, config.rates.base()),
+            desk,
+        };
+        let http = http::Server::start(config.http, sources).await?;
+        warn_without_policy(&registry);
         let drained = Arc::new(Semaphore::new(0));
         let parts = Parts {
             owner: owner.clone(),
@@ -180,20 +189,15 @@ impl Engine {
             zone: config.zone.clone(),
             checkpoints,
             drained: drained.clone(),
+            switches: governing.switches().clone(),
         };
         let broker = NatsBroker::new(&reading, &committing, &health);
-        let workers = assemble(&broker, parts, &stop).await?;
-        let watched = registry.clone();
-        let watcher = Watcher::start(registry.folder(), move || {
-            watched.reload();
-        })?;
-        tracing::info!(
-            owner,
-            partitions = config.owns.len(),
-            nats = committing.url(),
-            http = %http.address(),
-            "engine started"
-        );
+        let mut workers = assemble(&broker, parts, &stop).await?;
+        workers.spawn(governing.run(stop.clone()));
+        let watcher = watch(&registry)?;
+        let (partitions, nats, http_address) =
+            (config.owns.len(), committing.url(), http.address());
+        tracing::info!(owner, partitions, nats, http = %http_address, "engine started");
         Ok(Running {
             workers,
             stop,
@@ -226,6 +230,20 @@ fn checkpoints(config: &Config) -> Result<Option<Checkpoints>, EngineError> {
         interval,
         config.checkpoints_kept,
     )))
+}
+
+async fn connect(config: &Config) -> Result<(Connection, Connection), EngineError> {
+    let reading = Connection::open(&config.nats_url, "onscene read").await?;
+    let committing = Connection::open(&config.nats_url, "onscene commit").await?;
+    ensure_streams(&committing, &stream_settings(config)).await?;
+    Ok((reading, committing))
+}
+
+fn watch(registry: &Arc<RuleRegistry>) -> Result<Watcher, RegistryError> {
+    let watched = registry.clone();
+    Watcher::start(registry.folder(), move || {
+        watched.reload();
+    })
 }
 
 fn demands(config: &Config) -> Demands {

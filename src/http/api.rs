@@ -19,6 +19,7 @@ const ENTRIES_SHOWN_MAX: usize = 100;
 pub(super) async fn rules(State(sources): State<Sources>) -> Json<Value> {
     let set = sources.registry.live();
     let fault = sources.registry.fault();
+    let pinned = sources.registry.pinned();
     let verdicts = sources.metrics.verdicts();
     let rules: Vec<Value> = (set.rules().iter())
         .map(|r| rule(r, &sources, &verdicts))
@@ -26,14 +27,31 @@ pub(super) async fn rules(State(sources): State<Sources>) -> Json<Value> {
     Json(json!({
         "generation": set.generation(),
         "live_since": format_rfc3339(sources.registry.live_since()),
-        "state": if fault.is_some() { "faulty" } else { "live" },
+        "state": state_of(fault.is_some(), pinned.is_some()),
+        "pinned": pinned.map(|pinned| json!({
+            "generation": pinned.generation,
+            "by": pinned.by,
+            "reason": pinned.reason,
+            "at": format_rfc3339(pinned.at),
+            "folder": sources.registry.folder_generation(),
+        })),
         "error": fault.map(|fault| json!({
             "at": format_rfc3339(fault.at),
             "faults": fault.faults,
             "text": fault.text,
         })),
+        "unapproved": sources.registry.unapproved(),
         "rules": rules,
     }))
+}
+
+/// A fault of the folder is told first: somebody must mend it.
+fn state_of(is_faulty: bool, is_pinned: bool) -> &'static str {
+    match (is_faulty, is_pinned) {
+        (true, _) => "faulty",
+        (false, true) => "pinned",
+        (false, false) => "live",
+    }
 }
 
 fn rule(rule: &Rule, sources: &Sources, counted: &HashMap<(String, String), u64>) -> Value {

@@ -3,5 +3,6 @@
 mod api;
 mod report;
 mod server;
+mod switches;
 
 pub use server::{HttpError, Server, Sources};

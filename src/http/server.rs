@@ -1,6 +1,7 @@
 //! The HTTP server and its routes.
 
-use super::{api, report};
+use super::{api, report, switches};
+use crate::governance::Desk;
 use crate::health::Health;
 use crate::measurement::Reports;
 use crate::registry::RuleRegistry;
@@ -42,6 +43,8 @@ pub struct Sources {
     pub ledger: Arc<Ledger>,
     /// What worked.
     pub reports: Reports,
+    /// Switches.
+    pub desk: Desk,
 }
 
 /// A running server.
@@ -97,7 +100,8 @@ fn router(sources: Sources, loopback: bool) -> Router {
     let mut api = Router::new()
         .route("/api/rules", get(api::rules))
         .route("/api/customers/{id}", get(api::customer))
-        .route("/api/report", get(report::report));
+        .route("/api/report", get(report::report))
+        .route("/api/switches", get(switches::list).post(switches::change));
     if !loopback {
         api = api.layer(middleware::from_fn(refuse));
     }

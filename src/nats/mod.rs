@@ -4,6 +4,7 @@
 //! * [`connect`]: one connection, and when it broke
 //! * [`streams`]: the streams, created or verified
 //! * [`budgets`]: what engines have been granted of shared budgets
+//! * [`rule_bucket`]: what governs the rules
 //! * [`message`]: a message as a stream holds it
 //! * [`reader`]: events of one partition, in order, each once
 //! * [`event_feed`]: one consumer of all events, dealt out to the partitions
@@ -14,6 +15,7 @@
 //! * [`chain`]: the log as a chain that only its owner can extend
 //! * [`chain_link`]: the hash by which each message of a log shows what came before it
 //! * [`log_period`]: the logs of all partitions, as stored, for a period
+//! * [`control_reader`]: from where on switches were in force
 //! * [`dead_letters`]: rejected events, kept and named
 //! * [`waiting`]: what waits for the broker, and why
 //! * [`publish`]: events to the engine, and the live feed from it
@@ -25,6 +27,7 @@ pub mod chain_link;
 mod chain_pace;
 mod chain_wire;
 pub mod connect;
+pub mod control_reader;
 pub mod dead_letters;
 pub mod event_feed;
 pub mod history;
@@ -41,6 +44,7 @@ mod pull_careful;
 mod pull_open;
 mod pull_place;
 pub mod reader;
+pub mod rule_bucket;
 pub mod server;
 mod stream_state;
 pub mod streams;
@@ -52,6 +56,7 @@ pub use chain_error::{ChainError, ChainState};
 pub use chain_link::ChainHash;
 pub use chain_wire::Outcome;
 pub use connect::{ConnectError, Connection};
+pub use control_reader::{ControlReader, owners, recorded_partitions};
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
 pub use history::{Edge, History, HistoryProgress, Period, Whose};
 pub use log_period::{LogPeriod, PeriodError};
@@ -62,6 +67,9 @@ pub use message::{Headers, LogMessage, StoredEvent, StoredMessage};
 pub use publish::{EventPublisher, LiveFeed, LiveMessage, PatientPublisher, PublishError, Stored};
 pub use pull::ReadError;
 pub use reader::EventReader;
+pub use rule_bucket::{
+    RulesEntry, RulesWatch, read_rules, rules_created, rules_history, write_rules,
+};
 pub use server::{LocalCluster, LocalServer, LocalServerOptions, ServerError, SyncInterval};
 pub use stream_state::{EventsIdentity, EventsState, InfoError, events_identity, events_state};
 pub use streams::{StreamSettings, Streams, StreamsError, ensure_streams};

@@ -1,4 +1,4 @@
-//! The streams and the bucket of budgets: created as the engine needs them, or verified to be so.
+//! The streams and the buckets: created as the engine needs them, or verified to be so.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use async_nats::jetstream::stream::{
 
 use super::budgets::{BUDGETS, SUBJECTS as BUDGET_KEYS};
 use super::connect::Connection;
+use super::rule_bucket::{HISTORY as RULES_HISTORY, RULES, SUBJECTS as RULES_KEYS};
 use crate::partitioning::{BUCKETS, PARTITIONS_DEFAULT, PARTITIONS_MAX};
 
 /// The stream of what producers publish.
@@ -154,6 +155,7 @@ pub async fn ensure_streams(
     let actions_last_sequence = ensure(connection, ACTIONS, actions(settings)).await?;
     ensure(connection, DEAD_LETTERS, dead_letters(settings)).await?;
     ensure(connection, BUDGETS, budgets(settings)).await?;
+    ensure(connection, RULES, rules(settings)).await?;
     Ok(Streams {
         partitions: settings.partitions,
         events_last_sequence,
@@ -298,6 +300,16 @@ fn budgets(settings: &StreamSettings) -> Config {
 /// The number of partitions that a stream was made for.
 pub(super) fn partitions_of(config: &Config) -> Option<u16> {
     config.metadata.get(PARTITIONS_KEY)?.parse().ok()
+}
+
+/// The texts of generations, switches, approvals: the latest values of each key.
+fn rules(settings: &StreamSettings) -> Config {
+    let mut config = budgets(settings);
+    config.name = RULES.to_owned();
+    config.subjects = vec![RULES_KEYS.to_owned()];
+    config.description = Some("What governs the rules: texts, switches, approvals".to_owned());
+    config.max_messages_per_subject = RULES_HISTORY;
+    config
 }
 
 /// Each setting that matters to the engine and differs. What else an operator adds (a description, tags for

@@ -222,8 +222,11 @@ impl Case<'_> {
         is_fresh
     }
 
-    /// Whether a rule may be asked at all now: quarantine and schedule.
+    /// Whether a rule may be asked at all now: switches, quarantine and schedule.
     pub(super) fn hold(&mut self, partition: &Partition, rule: &Rule) -> Option<Verdict> {
+        if self.is_paused(partition, rule) {
+            return Some(Verdict::Paused);
+        }
         let terms = &rule.terms;
         let is_quarantined = self.hold_off(partition, rule);
         self.trace.push("quarantine", !is_quarantined, Vec::new);
@@ -318,6 +321,10 @@ impl Case<'_> {
     pub(super) fn enter(&mut self, partition: &Partition, rule: &Rule) -> Verdict {
         let terms = &rule.terms;
         self.trace.about(&terms.name);
+        // A broadcast that was half done when somebody paused it was let in before.
+        if self.is_paused(partition, rule) {
+            return Verdict::Paused;
+        }
         let name = partition.book.name(rule);
         let (customer, at) = (self.customer, self.at);
         if let Some(verdict) = policy::frequency(terms, name, customer, at, &mut self.trace) {

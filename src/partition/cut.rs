@@ -10,7 +10,7 @@ use super::sweep::Sweep;
 use super::{Broadcasts, Partition};
 use crate::clock::Millis;
 use crate::partitioning::CustomerId;
-use crate::policy::Held;
+use crate::policy::{Held, Switches};
 use crate::state::{
     CodecError, Customer, CustomerDecoder, CustomerEncoder, Customers, Remembered, Spending,
     SpentAccount,
@@ -36,6 +36,13 @@ pub struct Rest {
     pub spending: Vec<SpentAccount>,
     /// Rules in quarantine.
     pub quarantines: Vec<QuarantineRecord>,
+    /// What people have switched off; checkpoints of engines that knew no switches have none.
+    #[serde(default, skip_serializing_if = "is_untouched")]
+    pub switches: Arc<Switches>,
+}
+
+fn is_untouched(switches: &Arc<Switches>) -> bool {
+    switches.is_untouched()
 }
 
 /// A broadcast or a daily trigger that is not done with.
@@ -124,6 +131,7 @@ impl Partition {
             broadcasts: self.broadcasts.clone(),
             spending: self.spending.accounts(),
             quarantines: self.quarantines(),
+            switches: self.switches.clone(),
         };
         let customers = CutCustomers {
             customers: self.customers.clone(),
@@ -150,6 +158,7 @@ impl Partition {
         self.sweeps = rest.sweeps.iter().map(Sweep::reopen).collect();
         self.broadcasts = rest.broadcasts.clone();
         self.spending = Spending::of(&rest.spending);
+        self.switches = rest.switches.clone();
         for record in &rest.quarantines {
             self.hold(record);
         }

@@ -39,6 +39,13 @@ impl Case<'_> {
             let is_free = self.is_entered(rule)
                 || !asks(rule) && self.may_speak(partition, rule)
                 || self.is_kept_from(rule) && self.may_speak(partition, rule);
+            // In shadow mode it takes nothing from anybody.
+            if partition
+                .switches
+                .is_shadow(&rule.terms.name, self.id.as_str())
+            {
+                continue;
+            }
             if is_free {
                 won.extend(group);
             } else if let Some((draw, budget)) = self.demand(partition, rule) {
@@ -64,7 +71,7 @@ impl Case<'_> {
     fn may_speak(&mut self, partition: &Partition, rule: &Rule) -> bool {
         let name = partition.book.name(rule);
         policy::frequency(&rule.terms, name, self.customer, self.at, &mut self.trace).is_none()
-            && self.channels(partition, rule).is_ok()
+            && self.open_channels(partition, rule).is_ok()
     }
 
     fn demand(&mut self, partition: &Partition, rule: &Rule) -> Option<(Draw, Budget)> {

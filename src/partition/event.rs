@@ -172,8 +172,14 @@ impl Case<'_> {
         // Answers to this that the log had already: only when a former run stopped midway.
         let (known, new): (Vec<_>, Vec<_>) =
             proposals.iter().partition(|rule| self.is_entered(rule));
-        let mut won: Vec<(&str, &Arc<str>)> = known
-            .iter()
+        // In shadow mode a rule wins nothing: it must not keep others from speaking.
+        let wins = |rule: &Rule| {
+            !partition
+                .switches
+                .is_shadow(&rule.terms.name, self.id.as_str())
+        };
+        let mut won: Vec<(&str, &Arc<str>)> = (known.iter())
+            .filter(|rule| wins(rule))
             .filter_map(|rule| Some((rule.terms.group.as_deref()?, &rule.terms.name)))
             .collect();
         for rule in known {
@@ -207,10 +213,11 @@ impl Case<'_> {
                 return;
             }
             self.conclude(partition, rule, 0, verdict, winner);
-            if matches!(
+            let is_won = matches!(
                 verdict,
                 Verdict::Sent | Verdict::Holdout | Verdict::Deferred
-            ) {
+            );
+            if is_won && wins(rule) {
                 won.extend(group.map(|group| (group, &rule.terms.name)));
             }
         }

@@ -98,7 +98,7 @@ impl Case<'_> {
             return Said::Verdict(Verdict::Stale);
         };
         // In shadow mode nothing goes out. That shares have changed since takes nobody out of their group.
-        if self.reach(rule).verdict == Verdict::Shadow {
+        if self.reach(partition, rule).verdict == Verdict::Shadow {
             return Said::Verdict(Verdict::Shadow);
         }
         let mut narrowed = rule.clone();
@@ -106,7 +106,7 @@ impl Case<'_> {
         narrowed.terms.channels = left
             .map(|channel| (&*names.word(*channel)).into())
             .collect();
-        let channels = match self.channels(partition, &narrowed) {
+        let channels = match self.open_channels(partition, &narrowed) {
             Ok(channels) => channels,
             Err(refusal) => {
                 return match refusal.until {

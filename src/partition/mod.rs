@@ -9,6 +9,7 @@
 
 mod broadcasts;
 mod case;
+mod control;
 mod cut;
 mod demand;
 mod event;
@@ -26,7 +27,7 @@ mod timer;
 mod trial;
 
 use crate::clock::Millis;
-use crate::policy::Quarantine;
+use crate::policy::{Quarantine, Switches};
 use crate::rules::{Function, Rule, RuleSet};
 use crate::state::{Customer, Customers, JournalLimits, Ledger, Name, Spending};
 use jiff::tz::TimeZone;
@@ -38,8 +39,8 @@ pub use broadcasts::Broadcasts;
 pub use cut::{CutCustomers, OpenSweep, Rest, Restoring};
 pub use output::{Input, Output, Parked, Quarantined, RuleChecks, Silenced};
 pub use record::{
-    ConversionRecord, LogEntry, Logged, LoggedDecision, OutcomeRecord, Place, QuarantineRecord,
-    SweepKey, SweepRecord, TimerChange, TimerRecord,
+    ControlRecord, ConversionRecord, LogEntry, Logged, LoggedDecision, OutcomeRecord, Place,
+    QuarantineRecord, SweepKey, SweepRecord, TimerChange, TimerRecord,
 };
 
 /// The customers of one partition, and how to step them.
@@ -53,6 +54,8 @@ pub struct Partition {
     /// What the log says that budgets have spent.
     spending: Spending,
     quarantine: Arc<Quarantine>,
+    /// What people have switched off, as the log says.
+    switches: Arc<Switches>,
     /// Of customers whose profile names none.
     default_zone: TimeZone,
     zones: RefCell<HashMap<Name, TimeZone>>,
@@ -95,6 +98,7 @@ impl Partition {
             ledger: Arc::default(),
             spending: Spending::default(),
             quarantine: Arc::default(),
+            switches: Arc::default(),
             default_zone,
             zones: RefCell::default(),
             book: Book::default(),

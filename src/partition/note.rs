@@ -25,6 +25,7 @@ impl Partition {
             Logged::Sweep(record) => self.note_sweep(record),
             // Whoever put it there knows; the others are told when they start.
             Logged::Quarantine(_) => {}
+            Logged::Control(record) => self.switches = record.switches.clone(),
         }
     }
 

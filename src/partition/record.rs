@@ -4,7 +4,7 @@ use crate::action::{Decision, Next, Verdict};
 use crate::clock::Millis;
 use crate::money::Money;
 use crate::partitioning::CustomerId;
-use crate::policy;
+use crate::policy::{self, Switches};
 use crate::state::{DecisionId, Delivery, Draw, KeptBody, Remembered};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
@@ -25,6 +25,8 @@ pub enum LogEntry {
     Sweep(SweepRecord),
     /// A rule was put into quarantine.
     Quarantine(QuarantineRecord),
+    /// Switches were changed: from here on these are in force.
+    Control(ControlRecord),
 }
 
 /// The place of an entry in the order of events.
@@ -171,6 +173,18 @@ pub struct QuarantineRecord {
     pub place: Place,
 }
 
+/// Switches were changed. It is no answer to an event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ControlRecord {
+    /// All switches, as they are from here on.
+    pub switches: Arc<Switches>,
+    /// When the engine obeyed, by the wall clock.
+    pub at: Millis,
+    /// Where it stands.
+    #[serde(skip)]
+    pub place: Place,
+}
+
 /// What is applied to many customers.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -250,6 +264,8 @@ pub enum Logged {
     Sweep(SweepRecord),
     /// A rule was put into quarantine.
     Quarantine(QuarantineRecord),
+    /// Switches were changed.
+    Control(ControlRecord),
 }
 
 impl LogEntry {
@@ -275,6 +291,7 @@ impl LogEntry {
             Self::Outcome(record) => record.place,
             Self::Sweep(record) => record.place,
             Self::Quarantine(record) => record.place,
+            Self::Control(record) => record.place,
         }
     }
 
@@ -286,6 +303,7 @@ impl LogEntry {
             Self::Outcome(record) => record.place.part = Some(part),
             Self::Sweep(record) => record.place.part = Some(part),
             Self::Quarantine(record) => record.place.part = Some(part),
+            Self::Control(record) => record.place.part = Some(part),
         }
     }
 
@@ -299,6 +317,7 @@ impl LogEntry {
             Self::Outcome(record) => Logged::Outcome(record.clone()),
             Self::Sweep(record) => Logged::Sweep(record.clone()),
             Self::Quarantine(record) => Logged::Quarantine(record.clone()),
+            Self::Control(record) => Logged::Control(record.clone()),
         }
     }
 }

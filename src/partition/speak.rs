@@ -46,7 +46,7 @@ pub(super) struct Reach {
 impl Case<'_> {
     /// Says something, if the contact policy and the budget let it.
     pub(super) fn speak(&mut self, partition: &Partition, rule: &Rule, say: Utterance) -> Said {
-        let channels = match self.channels(partition, rule) {
+        let channels = match self.open_channels(partition, rule) {
             Ok(channels) => channels,
             Err(refusal) => {
                 return match refusal.until {
@@ -59,7 +59,7 @@ impl Case<'_> {
             Ok(body) => body,
             Err(verdict) => return Said::Verdict(verdict),
         };
-        let reach = self.reach(rule);
+        let reach = self.reach(partition, rule);
         let account = match self.pay(partition, rule, &body, reach) {
             Ok(account) => account,
             Err(verdict) => return Said::Verdict(verdict),
@@ -109,7 +109,13 @@ impl Case<'_> {
     }
 
     /// Whether it is sent, or kept from the customer to learn what happens without it.
-    pub(super) fn reach(&mut self, rule: &Rule) -> Reach {
+    pub(super) fn reach(&mut self, partition: &Partition, rule: &Rule) -> Reach {
+        if self.is_shadow(partition, rule) {
+            return Reach {
+                verdict: Verdict::Shadow,
+                control: false,
+            };
+        }
         let policy = self.rules.policy();
         let assignment = policy::assignment(&rule.terms, policy, self.id);
         let control = assignment == Assignment::Control;

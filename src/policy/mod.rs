@@ -7,6 +7,7 @@ mod journey;
 mod quarantine;
 mod quiet;
 mod schedule;
+mod switches;
 pub(crate) mod trace;
 
 pub use allotment::{Demand, allot, rank};
@@ -17,4 +18,5 @@ pub use experiment::{
 pub use journey::{next_step, step_due};
 pub use quarantine::{Held, Quarantine};
 pub use schedule::{daily_due, is_scheduled, local_day};
+pub use switches::{Change, Pause, Position, Shadow, Signed, Switches, Target};
 pub use trace::{Check, Trace};

@@ -160,7 +160,7 @@ impl Fact {
                 decision: record.decision,
                 outcome: OutcomeKind::from_word(&record.outcome)?,
             }),
-            Logged::Sweep(_) | Logged::Quarantine(_) => None,
+            Logged::Sweep(_) | Logged::Quarantine(_) | Logged::Control(_) => None,
         }
     }
 

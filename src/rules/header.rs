@@ -165,6 +165,7 @@ impl Header<'_> {
                 .parsed("delay", "a length such as \"10m\"", Window::parse)
                 .map(Window::millis),
             steps: waiting::steps(self, &on, schema),
+            approval: self.flag("approval"),
             on,
         }
     }
@@ -314,6 +315,21 @@ impl Header<'_> {
                     "higher goes first; 50 is the default",
                 );
                 PRIORITY_DEFAULT
+            }
+        }
+    }
+
+    fn flag(&mut self, field: &str) -> bool {
+        let Some(value) = self.map.get(field) else {
+            return false;
+        };
+        match value.as_bool() {
+            Ok(flag) => flag,
+            Err(_) => {
+                let found = called(value);
+                let message = format!("`{field}` must be true or false, not {found}");
+                self.fault(field, message, format!("write `{field}: true`"));
+                false
             }
         }
     }

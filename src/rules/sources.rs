@@ -22,6 +22,12 @@ pub struct Source {
 }
 
 impl Source {
+    /// The hexadecimal digits of the SHA-256 of its text.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        format!("{:x}", Sha256::digest(self.text.as_bytes()))
+    }
+
     /// A hash of its path and text.
     pub(super) fn digest(&self) -> u64 {
         let mut hash = Sha256::new();
@@ -94,16 +100,42 @@ impl Sources {
                     path: relative.as_str().into(),
                 })
             };
-            match relative.as_str() {
-                "schema.toml" => sources.schema = Some(read()?),
-                "policy.toml" => sources.policy = Some(read()?),
-                name if name.ends_with(".test.toml") => sources.tests.push(read()?),
-                name if !name.ends_with(".rhai") => {}
-                name if name.starts_with("lib/") => sources.library.push(read()?),
-                _ => sources.rules.push(read()?),
+            if is_source(&relative) {
+                sources.put(read()?);
             }
         }
         Ok(sources)
+    }
+
+    /// The same from files that are no folder: each with its path and its text.
+    #[must_use]
+    pub fn of(files: impl IntoIterator<Item = (Arc<str>, Arc<str>)>) -> Self {
+        let files = files.into_iter().map(|(path, text)| Source { path, text });
+        let mut files: Vec<Source> = files.filter(|file| is_source(&file.path)).collect();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let mut sources = Self::default();
+        for file in files {
+            sources.put(file);
+        }
+        sources
+    }
+
+    fn put(&mut self, file: Source) {
+        match &*file.path {
+            "schema.toml" => self.schema = Some(file),
+            "policy.toml" => self.policy = Some(file),
+            name if name.ends_with(".test.toml") => self.tests.push(file),
+            name if name.starts_with("lib/") => self.library.push(file),
+            _ => self.rules.push(file),
+        }
+    }
+
+    /// The files that count into the generation.
+    pub fn files(&self) -> impl Iterator<Item = &Source> {
+        (self.library.iter())
+            .chain(&self.rules)
+            .chain(&self.schema)
+            .chain(&self.policy)
     }
 
     /// A hash of the files that every rule depends on.
@@ -116,11 +148,7 @@ impl Sources {
     #[must_use]
     pub fn generation(&self) -> Arc<str> {
         let mut hash = Sha256::new();
-        let all = (self.library.iter())
-            .chain(&self.rules)
-            .chain(&self.schema)
-            .chain(&self.policy);
-        for source in all {
+        for source in self.files() {
             for part in [&source.path, &source.text] {
                 hash.update((part.len() as u64).to_le_bytes());
                 hash.update(part.as_bytes());
@@ -133,6 +161,13 @@ impl Sources {
         }
         hex.into()
     }
+}
+
+/// Whether a file belongs to a rule set, by its path.
+fn is_source(path: &str) -> bool {
+    matches!(path, "schema.toml" | "policy.toml")
+        || path.ends_with(".test.toml")
+        || path.ends_with(".rhai")
 }
 
 fn walk(

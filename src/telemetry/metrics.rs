@@ -101,6 +101,14 @@ pub struct Metrics {
     pub budget_conflicts: IntCounter,
     /// 1 while the files in the rules folder are faulty and an older generation is live.
     pub rules_faulty: IntGauge,
+    /// Switches that are set, by what they are about.
+    switches: IntGaugeVec,
+    /// Rules whose files wait for approval.
+    pub approvals_pending: IntGauge,
+    /// 1 while a generation is pinned and the rules folder's changes do not go live.
+    pub rules_pinned: IntGauge,
+    /// Generations that went live of which the texts are not stored yet.
+    pub generations_unstored: IntGauge,
 }
 
 impl Default for Metrics {
@@ -276,6 +284,23 @@ impl Metrics {
                 "rules_faulty",
                 "1 while the rules folder is faulty and an older generation is live.",
             ),
+            switches: c.gauges(
+                "switches_active",
+                "Pauses in force by what they are about (all, scene, rule, channel), and rules in shadow mode (shadow).",
+                &["kind"],
+            ),
+            approvals_pending: c.gauge(
+                "approvals_pending",
+                "Rules whose files wait for a second person's approval and do not go live.",
+            ),
+            rules_pinned: c.gauge(
+                "rules_pinned",
+                "1 while a generation is pinned and changes of the rules folder do not go live.",
+            ),
+            generations_unstored: c.gauge(
+                "generations_unstored",
+                "Generations that went live of which the texts are not stored in SCENE_RULES yet.",
+            ),
             registry,
         };
         for reason in Reason::ALL {
@@ -341,6 +366,12 @@ impl Metrics {
     pub fn waiting(&self, what: &str, cause: &str, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.waiting.with_label_values(&[what, cause]).set(count);
+    }
+
+    /// Sets how many switches of a kind are set.
+    pub fn switches_active(&self, kind: &str, count: usize) {
+        let count = i64::try_from(count).unwrap_or(i64::MAX);
+        self.switches.with_label_values(&[kind]).set(count);
     }
 
     /// Counts verdicts of a rule.

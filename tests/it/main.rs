@@ -18,6 +18,7 @@ mod examples;
 mod experiments;
 mod explain;
 mod gate;
+mod governance;
 mod grants;
 mod history;
 mod hostile_rules;

@@ -20,6 +20,7 @@ pub(super) use super::oracle::oracle;
 pub(super) fn all(evidence: &Evidence<'_>) -> Result<(), Failure> {
     chain(evidence)?;
     ids(evidence)?;
+    switches(evidence)?;
     waiting::all(evidence)?;
     repetitions(evidence)?;
     dead(evidence)?;
@@ -28,7 +29,7 @@ pub(super) fn all(evidence: &Evidence<'_>) -> Result<(), Failure> {
     groups(evidence)?;
     budgets(evidence)?;
     outcomes::all(evidence)?;
-    if evidence.plan.is_patient {
+    if evidence.plan.is_patient && !evidence.plan.pauses_rules {
         complete(evidence)?;
     }
     Ok(())
@@ -85,6 +86,27 @@ fn ids(evidence: &Evidence<'_>) -> Result<(), Failure> {
                 said.rule, said.trigger, said.customer
             );
             return Err(failure("exactly one action per decision", what));
+        }
+    }
+    Ok(())
+}
+
+/// What is switched off says nothing from the message on that says so.
+fn switches(evidence: &Evidence<'_>) -> Result<(), Failure> {
+    let mut paused: HashMap<u16, &BTreeSet<String>> = HashMap::new();
+    for entry in &evidence.log {
+        match &entry.what {
+            What::Switched(rules) => {
+                paused.insert(entry.partition, rules);
+            }
+            What::Said(said) => {
+                let paused = paused.get(&entry.partition);
+                if paused.is_some_and(|rules| rules.contains(&said.rule)) {
+                    let what = format!("message {} is of {}", entry.sequence, said.rule);
+                    return Err(failure("a rule that is paused says nothing", what));
+                }
+            }
+            _ => {}
         }
     }
     Ok(())

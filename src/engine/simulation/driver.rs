@@ -4,6 +4,7 @@
 use super::super::EngineError;
 use super::super::assembly::{Parts, assemble};
 use super::super::checkpoints::Checkpoints;
+use super::super::listeners::Listeners;
 use super::books::Books;
 use super::check::{self, Evidence};
 use super::disk::Disk;
@@ -19,6 +20,7 @@ use crate::clock::{MINUTE, Millis};
 use crate::decode::Decoder;
 use crate::health::Health;
 use crate::nats::ChainError;
+use crate::policy::{Change, Position, Signed, Switches, Target};
 use crate::registry::RuleRegistry;
 use crate::state::{Customers, Ledger};
 use crate::telemetry::Metrics;
@@ -152,6 +154,9 @@ struct Run<'a> {
     producers: Producers,
     disks: Vec<Disk>,
     engines: Vec<Engine>,
+    /// What people have switched off: every engine hears of it at once.
+    switches: Arc<Listeners<Arc<Switches>>>,
+    switched: Arc<Switches>,
     /// The generation that engines start with.
     generation: usize,
     tally: Tally,
@@ -176,6 +181,8 @@ impl<'a> Run<'a> {
             random,
             server: Server::new(world),
             engines: Vec::new(),
+            switches: Arc::new(Listeners::new(Arc::default())),
+            switched: Arc::default(),
             generation: 0,
             tally: Tally::default(),
         }
@@ -207,7 +214,8 @@ impl<'a> Run<'a> {
 
     /// Whether an uninterrupted run must have decided the same.
     fn is_comparable(&self) -> bool {
-        self.plan.is_patient && !self.plan.swaps_rules && !self.plan.sets_clock_back
+        let changes = self.plan.swaps_rules || self.plan.pauses_rules;
+        self.plan.is_patient && !changes && !self.plan.sets_clock_back
     }
 
     fn books(&self) -> &'a Books {
@@ -253,6 +261,7 @@ impl<'a> Run<'a> {
             zone: self.kit.zone.clone(),
             checkpoints,
             drained: Arc::new(Semaphore::new(0)),
+            switches: self.switches.clone(),
         };
         self.engines.push(Engine {
             number,
@@ -348,7 +357,31 @@ impl<'a> Run<'a> {
                     engine.registry.put_live(set);
                 }
             }
+            Operation::Switch => self.switch(),
         }
+    }
+
+    /// Pauses a rule, or resumes it if it is paused.
+    fn switch(&mut self) {
+        let set = self.books().generation(0);
+        let rule = self.random.pick(set.rules()).terms.name.clone();
+        let now = self.switched.clone();
+        let position = match now.rules.contains_key(&*rule) {
+            true => Position::Resumed,
+            false => Position::Paused { until: None },
+        };
+        self.tell(|| format!("{rule} is {}", position.word()));
+        let change = Change {
+            target: Target::Rule((&*rule).into()),
+            position,
+            signed: Signed {
+                by: "somebody".into(),
+                reason: "some reason".into(),
+                at: 0,
+            },
+        };
+        self.switched = Arc::new(now.with(&change, now.revision + 1));
+        self.switches.tell(self.switched.clone());
     }
 
     fn crash(&mut self, at: usize) {

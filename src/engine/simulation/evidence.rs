@@ -8,6 +8,7 @@ use crate::clock::{Millis, parse_rfc3339};
 use crate::nats::LogMessage;
 use rust_decimal::Decimal;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 /// A decision.
 #[derive(Clone, Debug)]
@@ -68,6 +69,8 @@ pub(super) enum What {
     Waits(Waits),
     Converted(String),
     Reported(Reported),
+    /// From here on these rules are paused.
+    Switched(BTreeSet<String>),
     Owner,
     Other,
 }
@@ -157,6 +160,12 @@ fn read(message: &LogMessage) -> Option<Entry> {
                 outcome: text("outcome")?,
                 event: text("event")?,
             })
+        }
+        "control" => {
+            let record: Value = serde_json::from_slice(&message.payload).ok()?;
+            let paused = record["switches"]["rules"].as_object();
+            let paused = paused.into_iter().flat_map(|rules| rules.keys().cloned());
+            What::Switched(paused.collect())
         }
         "owner" => What::Owner,
         _ => What::Other,

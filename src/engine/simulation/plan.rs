@@ -16,6 +16,8 @@ pub(super) struct Plan {
     pub(super) is_patient: bool,
     /// Whether other rules go live in between.
     pub(super) swaps_rules: bool,
+    /// Whether rules are paused and resumed in between.
+    pub(super) pauses_rules: bool,
     /// Whether the broker's clock may be set back.
     pub(super) sets_clock_back: bool,
     pub(super) faults: Faults,
@@ -57,6 +59,8 @@ pub(super) enum Operation {
     /// One engine's clock is set.
     Skew(Millis),
     SwapRules,
+    /// A rule is paused, or resumed if it is.
+    Switch,
 }
 
 impl Plan {
@@ -85,6 +89,7 @@ impl Plan {
             operations: random.within(30..110),
             is_patient: random.chance(800),
             swaps_rules: random.chance(250),
+            pauses_rules: random.chance(250),
             sets_clock_back: random.chance(100),
             checkpoint_interval: random
                 .chance(750)
@@ -128,6 +133,8 @@ impl Plan {
             Operation::Skew(Millis::try_from(random.within(0..8_000)).unwrap() - 4_000)
         } else if self.swaps_rules && is(60) {
             Operation::SwapRules
+        } else if self.pauses_rules && is(80) {
+            Operation::Switch
         } else {
             Operation::Publish
         };

@@ -35,7 +35,7 @@ pub(super) fn all(evidence: &Evidence<'_>) -> Result<(), Failure> {
                     journeys.ended.insert(journey);
                 }
             }
-            What::Owner | What::Other | What::Reported(_) => {}
+            What::Switched(_) | What::Owner | What::Other | What::Reported(_) => {}
         }
     }
     let forgotten = journeys.waiting.iter();

@@ -40,6 +40,7 @@ impl<B: Broker> Worker<B> {
     }
 
     async fn fire(&mut self, until: Millis) -> Result<bool, EngineError> {
+        self.obey().await?;
         let rules = self.shared.registry.live();
         let (mut output, all) =
             self.partition
@@ -60,6 +61,7 @@ impl<B: Broker> Worker<B> {
 
     /// Takes the broadcast that was begun first a slice further.
     pub(super) async fn sweep(&mut self) -> Result<(), EngineError> {
+        self.obey().await?;
         let rules = self.shared.registry.live();
         let mut output = self
             .partition

@@ -3,7 +3,9 @@
 
 mod arrivals;
 mod checkpoint;
+mod control;
 mod counting;
+mod intake;
 mod later;
 mod stepping;
 mod write;
@@ -19,14 +21,13 @@ use super::listeners::Listeners;
 use super::watermark::{Dues, Watermark};
 use crate::action::Decision;
 use crate::clock::{Clock, monotonic_now};
-use crate::decode::{Decoder, Rejection};
+use crate::decode::Decoder;
 use crate::durable::{Recovery, ThroughRecord, log};
-use crate::event::Incoming;
 use crate::health::Health;
 use crate::nats::{Chain, LogWrite, StoredEvent};
-use crate::partition::{Input, LogEntry, Partition, SweepKey};
+use crate::partition::{LogEntry, Partition, SweepKey};
+use crate::policy::Switches;
 use crate::registry::RuleRegistry;
-use crate::rules::RuleSet;
 use crate::state::Customers;
 use crate::telemetry::Metrics;
 use checkpoint::Saving;
@@ -47,7 +48,6 @@ const STEP_EVENTS_MAX: usize = 64;
 const THROUGH_EVENTS_MAX: u64 = 10_000;
 /// How often a worker without events of its own looks whether it has caught up.
 const CATCH_UP_POLL: Duration = Duration::from_millis(20);
-const BROADCAST_PREFIX: &str = "scene.broadcast.";
 
 /// What all workers share.
 pub(super) struct Shared<B> {
@@ -73,11 +73,14 @@ pub(super) struct Shared<B> {
     pub(super) experiments: Experiments,
     pub(super) dues: Arc<Dues>,
     pub(super) watermark: Arc<Listeners<Watermark>>,
+    pub(super) switches: Arc<Listeners<Arc<Switches>>>,
 }
 
 /// What a worker does next.
 enum Next {
     Stop,
+    /// Switches were changed.
+    Switched,
     /// Events have come.
     Batch(Vec<StoredEvent>),
     /// Progress is to be written down.
@@ -151,6 +154,8 @@ pub(super) struct Worker<B: Broker> {
     watermark: watch::Receiver<Watermark>,
     /// Changes when other rules go live.
     generations: watch::Receiver<u64>,
+    /// What people have switched off.
+    switches: watch::Receiver<Arc<Switches>>,
     /// Changes when scarce budgets were shared out.
     settled: watch::Receiver<u64>,
     /// The broadcast or daily trigger whose demands were handed in.
@@ -184,6 +189,7 @@ impl<B: Broker> Worker<B> {
             written: recovery.through(),
             watermark: shared.watermark.listen(),
             generations: shared.registry.generations(),
+            switches: shared.switches.listen(),
             settled: shared.allotments.watch(),
             asking: None,
             stop: CancellationToken::new(),
@@ -209,6 +215,7 @@ impl<B: Broker> Worker<B> {
         loop {
             match self.next(&stop, &mut ticks).await? {
                 Next::Stop => break,
+                Next::Switched => self.obey().await?,
                 Next::Batch(batch) => {
                     if !self.batch(&batch).await? {
                         return self.leave_midway().await;
@@ -260,6 +267,7 @@ impl<B: Broker> Worker<B> {
             biased;
             () = stop.cancelled() => Next::Stop,
             written = checkpoint::written(&mut self.saving) => Next::Saved(written?),
+            () = control::changed(&mut self.switches), if self.caught_up => Next::Switched,
             batch = self.reader.next_batch(self.shared.batch_events_max) => Next::Batch(batch?),
             _ = ticks.through.tick() => Next::Through,
             _ = ticks.look.tick(), if !self.caught_up => Next::Look,
@@ -305,6 +313,10 @@ impl<B: Broker> Worker<B> {
             let (inputs, refused) = self.decode(events, &rules);
             self.hand_over().await;
             let new = &inputs[self.fold(&inputs)..];
+            if !new.is_empty() && self.is_to_obey() {
+                self.commit(&std::mem::take(&mut entries)).await?;
+                self.obey().await?;
+            }
             self.backlog.folded += inputs.len() - new.len();
             self.backlog.decided += new.len();
             if let Some(first) = new.first()
@@ -341,89 +353,6 @@ impl<B: Broker> Worker<B> {
             .customers
             .set(i64::try_from(self.shared.customers.len()).unwrap_or(i64::MAX));
         Ok(true)
-    }
-
-    fn decode(
-        &self,
-        events: &[StoredEvent],
-        rules: &RuleSet,
-    ) -> (Vec<Input>, Vec<(u64, Rejection)>) {
-        let mut inputs = Vec::with_capacity(events.len());
-        let mut refused = Vec::new();
-        for event in events {
-            // What was refused once stays refused, until it is sent again: also when the cause has
-            // been mended since, so that state is the same fold at each start.
-            let is_broadcast = event.subject.starts_with(BROADCAST_PREFIX);
-            if self.shared.known_dead.contains(&event.sequence) {
-                continue;
-            }
-            let stored = event.to_stored();
-            let decoder = &self.shared.decoder;
-            let decoded = if is_broadcast {
-                let broadcast = decoder.decode_broadcast(&stored, rules.schema());
-                broadcast.map(Incoming::Broadcast)
-            } else {
-                decoder.decode(&stored, rules.schema()).map(Incoming::Event)
-            };
-            match decoded {
-                Ok(what) => inputs.push(Input {
-                    sequence: event.sequence,
-                    stored_at: event.stored_at,
-                    already: self.recovery.already(event.sequence),
-                    what,
-                }),
-                Err(rejection) if is_broadcast => {
-                    // Every partition reads it, of whatever engine; one of them keeps it.
-                    let partition = self.chain.partition();
-                    self.shared.allotments.excuse(event.sequence, partition);
-                    if partition == 0 {
-                        refused.push((event.sequence, rejection));
-                    }
-                }
-                Err(rejection) => refused.push((event.sequence, rejection)),
-            }
-        }
-        (inputs, refused)
-    }
-
-    /// Folds what was decided before; returns how many inputs that were.
-    fn fold(&mut self, inputs: &[Input]) -> usize {
-        let through = self.recovery.through();
-        // Not by halves: a reader that begins anew may repeat some that it handed out, so they need not be in order.
-        let new = inputs.iter().position(|input| input.sequence > through);
-        let decided = new.unwrap_or(inputs.len());
-        for input in &inputs[..decided] {
-            self.recovery.before(input.sequence, &mut self.partition);
-            self.partition.fold(input);
-        }
-        if let Some(first) = inputs.get(decided) {
-            self.recovery.before(first.sequence, &mut self.partition);
-        }
-        decided
-    }
-
-    /// Keeps refused events.
-    async fn refuse(
-        shared: &Shared<B>,
-        through: u64,
-        events: &[StoredEvent],
-        refused: Vec<(u64, Rejection)>,
-    ) -> Result<(), EngineError> {
-        // What was done before a start without being refused is not refused by it.
-        let fresh = refused.into_iter().filter(|(at, _)| *at > through);
-        let keeping = fresh.filter_map(|(sequence, rejection)| {
-            let event = events.iter().find(|e| e.sequence == sequence)?;
-            shared.metrics.reject(rejection.reason);
-            tracing::debug!(sequence, reason = rejection.reason.word(), "event refused");
-            Some(async move {
-                let broker = &shared.broker;
-                broker
-                    .refuse(rejection.reason.word(), event, &rejection.detail)
-                    .await
-            })
-        });
-        futures_util::future::try_join_all(keeping).await?;
-        Ok(())
     }
 
     async fn commit(&mut self, entries: &[LogEntry]) -> Result<(), EngineError> {

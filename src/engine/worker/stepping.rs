@@ -58,8 +58,9 @@ impl<B: Broker> Worker<B> {
             if !self.wait_for(parked.want).await {
                 return Ok(false);
             }
-            // Limits may have changed meanwhile.
+            // Limits may have changed meanwhile, and switches.
             *rules = self.adopt().await?;
+            self.obey().await?;
         }
     }
 

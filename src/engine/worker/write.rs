@@ -3,7 +3,7 @@
 use crate::action::Decision;
 use crate::durable::log;
 use crate::nats::LogWrite;
-use crate::partition::{LogEntry, Place, QuarantineRecord, SweepKey, TimerChange};
+use crate::partition::{ControlRecord, LogEntry, Place, QuarantineRecord, SweepKey, TimerChange};
 use bytes::Bytes;
 use serde::Serialize;
 use std::borrow::Cow;
@@ -42,7 +42,17 @@ pub(super) fn write_of(entry: &LogEntry) -> LogWrite {
             record(id, log::KIND_SWEEP, sweep.place, sweep)
         }
         LogEntry::Quarantine(held) => quarantine(held),
+        LogEntry::Control(changed) => switched(changed),
     }
+}
+
+fn switched(changed: &ControlRecord) -> LogWrite {
+    let revision = changed.switches.revision;
+    let id = format!("control/{}/{revision}", changed.switches.created);
+    let mut write = record(id, log::KIND_CONTROL, changed.place, changed);
+    let told = (Cow::Borrowed(log::SWITCHES_HEADER), revision.to_string());
+    write.headers.push(told);
+    write
 }
 
 fn quarantine(held: &QuarantineRecord) -> LogWrite {
@@ -91,6 +101,7 @@ mod tests {
     use crate::event::{Occasion, Value};
     use crate::partition::{ConversionRecord, OutcomeRecord, SweepRecord, TimerRecord};
     use crate::partitioning::CustomerId;
+    use crate::policy::{Change, Position, Signed, Switches, Target};
     use crate::state::{DecisionId, Delivery, Remembered, Wait};
     use std::sync::Arc;
 
@@ -160,6 +171,30 @@ mod tests {
             key,
             at: 17,
             done: true,
+            place: Place {
+                after: 9,
+                part: None,
+            },
+        })
+    }
+
+    fn switches() -> Switches {
+        let change = Change {
+            target: Target::Rule("a/b".into()),
+            position: Position::Paused { until: Some(99) },
+            signed: Signed {
+                by: "Li".into(),
+                reason: "wrong amount".into(),
+                at: 7,
+            },
+        };
+        Switches::default().with(&change, 3)
+    }
+
+    fn control() -> LogEntry {
+        LogEntry::Control(ControlRecord {
+            switches: Arc::new(switches()),
+            at: 8,
             place: Place {
                 after: 9,
                 part: None,
@@ -275,7 +310,7 @@ mod tests {
     /// What is read from the log is what state took when it was decided, of every kind of entry.
     #[test]
     fn an_entry_is_read_back_as_it_was_decided() {
-        for entry in entries() {
+        for entry in entries().into_iter().chain([control()]) {
             let write = write_of(&entry);
             let header = |name: &str| {
                 if name == "Onscene-Kind" {
@@ -307,6 +342,7 @@ mod tests {
             Logged::Outcome(record) => record.place = Place::default(),
             Logged::Sweep(record) => record.place = Place::default(),
             Logged::Quarantine(record) => record.place = Place::default(),
+            Logged::Control(record) => record.place = Place::default(),
         }
     }
 
@@ -384,6 +420,16 @@ mod tests {
             std::fs::write(path, &written).unwrap();
         }
         assert_eq!(written, std::fs::read_to_string(path).unwrap());
+    }
+
+    /// The bytes of a change of switches, and what the command line looks for in its headers.
+    #[test]
+    fn switches_are_written_to_the_log_with_their_revision() {
+        let payload = br#"{"switches":{"created":0,"revision":3,"rules":{"a/b":{"until":99,"signed":{"by":"Li","reason":"wrong amount","at":7}}}},"at":8}"#;
+        let write = write_of(&control());
+        assert_eq!(&write.payload[..], payload);
+        let told = ("Onscene-Switches".into(), "3".to_owned());
+        assert!(write.headers.contains(&told), "{:?}", write.headers);
     }
 
     /// Bytes that version 0.1.0 wrote: an action without the place of its own.

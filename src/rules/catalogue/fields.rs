@@ -155,6 +155,12 @@ pub(in crate::rules) const RULE_FIELDS: &[Named] = &[
         "a journey: each step's time, after the event or before a time in its data",
         "steps: [#{ after: \"0s\" }, #{ before: \"1d\", of: \"race_date\" }]",
     ),
+    field(
+        "approval",
+        "`false`",
+        "goes live only in a text that a second person has approved ([governance](governance.md#approval))",
+        "approval: true",
+    ),
 ];
 
 /// The functions that a rule file may define: name, parameters, and what it is for.

@@ -41,13 +41,27 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("report", &["durable", "partition", "statistics"]),
     // Reads what `report` is made of, for the command line and for HTTP.
     ("measurement", &["durable", "nats", "report", "rules"]),
+    // Keeps in `SCENE_RULES` what the others obey.
+    (
+        "governance",
+        &[
+            "durable",
+            "nats",
+            "policy",
+            "registry",
+            "rules",
+            "telemetry",
+        ],
+    ),
     // What is shown by `http` and kept by `engine`, so that the two need not know each other.
     ("health", &["nats", "rules"]),
     (
         "http",
         &[
+            "governance",
             "health",
             "measurement",
+            "policy",
             "registry",
             "report",
             "rules",

@@ -1,0 +1,7 @@
+//! Who may change what, and what was changed: real engines, a real broker.
+
+mod approvals;
+mod load;
+mod rollback;
+mod switches;
+mod texts;
