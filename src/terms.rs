@@ -10,7 +10,11 @@ use crate::state::Window;
 use jiff::civil::{Date, Time};
 use std::sync::Arc;
 
-pub use contact_policy::{AttributionModel, ContactPolicy, ControlGroup, PolicyError, QuietHours};
+pub use contact_policy::{
+    Arbitration, AttributionModel, ChannelOrder, ConsentDefaults, ContactPolicy, ControlGroup,
+    CustomerList, Exclusions, Household, Limit, Lists, Mention, Per, PolicyError, QuietHours,
+    Scope, Subject, Surroundings,
+};
 pub use percent::Percent;
 
 /// The validated `RULE` map of a rule file.
@@ -34,6 +38,8 @@ pub struct Terms {
     pub audience: Vec<Box<str>>,
     /// In order of preference.
     pub channels: Vec<Box<str>>,
+    /// What it is for, if that needs a consent of its own.
+    pub purpose: Option<Box<str>>,
     /// Higher goes first.
     pub priority: i64,
     /// At most one of a group for one event.
@@ -94,6 +100,7 @@ impl Terms {
             days: Days::ALL,
             audience: Vec::new(),
             channels: Vec::new(),
+            purpose: None,
             priority: PRIORITY_DEFAULT,
             group: None,
             cooldown: None,

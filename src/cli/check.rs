@@ -133,7 +133,8 @@ fn has_any(place: &Place, sources: &Sources) -> bool {
 }
 
 fn is_shared_fault(found: &Diagnostic) -> bool {
-    found.is_error() && ["schema.toml", "policy.toml"].contains(&&*found.file)
+    let is_shared = ["schema.toml", "policy.toml"].contains(&&*found.file);
+    found.is_error() && (is_shared || found.file.starts_with("lists/"))
 }
 
 fn today() -> Option<Date> {

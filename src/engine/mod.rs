@@ -30,7 +30,6 @@ use crate::registry::{Demands, RegistryError, RuleRegistry, Watcher};
 use crate::rule_tests::Environment;
 use crate::state::{Customers, Ledger};
 use crate::telemetry::Metrics;
-use crate::terms::ContactPolicy;
 use assembly::{Parts, Tasks, assemble};
 use broker::NatsBroker;
 use checkpoints::Checkpoints;
@@ -369,9 +368,9 @@ fn link(connection: &Connection) -> impl Fn() -> Option<String> + Send + Sync + 
 }
 
 fn warn_without_policy(registry: &RuleRegistry) {
-    if registry.live().policy() == &ContactPolicy::default() {
+    if registry.live().policy().is_empty() {
         tracing::warn!(
-            "no contact policy is applied but the rules' own: there is no policy.toml, in which this version reads quiet hours"
+            "no contact policy is applied but the rules' own cooldowns and caps: write a policy.toml beside the rules (docs/policy.md)"
         );
     }
 }

@@ -10,7 +10,7 @@ use crate::clock::Millis;
 use crate::event::Value;
 use crate::event::{Event, Occasion};
 use crate::partitioning::CustomerId;
-use crate::policy::{self, Trace, trace};
+use crate::policy::{self, Spoken, Trace, trace};
 use crate::rules::{Moment, Rule, RuleError, RuleSet};
 use crate::state::{Customer, DecisionId, Remembered, Wait};
 use crate::terms::Terms;
@@ -83,6 +83,8 @@ pub(super) struct Case<'a> {
     pub(super) till: Till,
     /// What was asked on the way.
     pub(super) trace: Trace,
+    /// What was said to the customer so far.
+    pub(super) spoken: Vec<Spoken>,
     pub(super) output: &'a mut Output,
 }
 
@@ -317,6 +319,17 @@ impl Case<'_> {
         self.output.entries.push(LogEntry::Timer(record));
     }
 
+    /// Whether the rule's own cooldown or cap stands in the way of entering. What waits counts.
+    pub(super) fn frequency(&mut self, partition: &Partition, rule: &Rule) -> Option<Verdict> {
+        let (customer, at) = (self.customer, self.at);
+        let name = partition.book.name(rule);
+        let said = |window| {
+            let entries = name.map(|name| customer.entries(name, at, window));
+            entries.into_iter().flatten().collect()
+        };
+        policy::frequency(&rule.terms, said, &mut self.trace)
+    }
+
     /// Enters: speaks at once, or begins to wait, as the rule has it.
     pub(super) fn enter(&mut self, partition: &Partition, rule: &Rule) -> Verdict {
         let terms = &rule.terms;
@@ -325,9 +338,7 @@ impl Case<'_> {
         if self.is_paused(partition, rule) {
             return Verdict::Paused;
         }
-        let name = partition.book.name(rule);
-        let (customer, at) = (self.customer, self.at);
-        if let Some(verdict) = policy::frequency(terms, name, customer, at, &mut self.trace) {
+        if let Some(verdict) = self.frequency(partition, rule) {
             return verdict;
         }
         let entry = self.origin.decision_id(self.id, rule, 0);

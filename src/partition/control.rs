@@ -7,6 +7,7 @@ use crate::action::Verdict;
 use crate::clock::Millis;
 use crate::policy::{Refusal, Switches, trace};
 use crate::rules::Rule;
+use crate::state::DecisionId;
 use std::sync::Arc;
 
 impl Partition {
@@ -59,8 +60,9 @@ impl Case<'_> {
         &mut self,
         partition: &Partition,
         rule: &'r Rule,
+        instead_of: Option<DecisionId>,
     ) -> Result<Vec<&'r str>, Refusal> {
-        let mut channels = self.channels(partition, rule)?;
+        let mut channels = self.channels(partition, rule, instead_of)?;
         channels.retain(|channel| {
             partition
                 .switches

@@ -205,12 +205,14 @@ impl Partition {
         for pending in customer.pending.iter() {
             self.timers.push(pending.due, &id, pending.entry);
         }
+        self.households.adopt(&id, &customer);
         self.members.push(id.clone());
         self.customers.insert(id, customer);
     }
 
     /// Forgets all its customers, as when a cut turns out to be damaged half-way.
     pub fn forget_members(&mut self) {
+        self.households.forget();
         for id in std::mem::take(&mut self.members).iter() {
             self.customers.remove(id);
         }

@@ -32,7 +32,12 @@ impl Case<'_> {
         let mut won: Vec<Box<str>> = Vec::new();
         let mut demands = Vec::new();
         for (place, (_, rule)) in scored.iter().enumerate() {
-            let group = rule.terms.group.clone();
+            // Where one alone may speak, all are of one group.
+            let alone = self.rules.policy().arbitration.per_event == Some(1);
+            let group = match alone {
+                true => Some(Box::default()),
+                false => rule.terms.group.clone(),
+            };
             if group.as_ref().is_some_and(|group| won.contains(group)) {
                 continue;
             }
@@ -69,9 +74,8 @@ impl Case<'_> {
 
     /// Whether cooldown, cap and channels would let a rule speak now.
     fn may_speak(&mut self, partition: &Partition, rule: &Rule) -> bool {
-        let name = partition.book.name(rule);
-        policy::frequency(&rule.terms, name, self.customer, self.at, &mut self.trace).is_none()
-            && self.open_channels(partition, rule).is_ok()
+        self.frequency(partition, rule).is_none()
+            && self.open_channels(partition, rule, None).is_ok()
     }
 
     fn demand(&mut self, partition: &Partition, rule: &Rule) -> Option<(Draw, Budget)> {

@@ -64,6 +64,7 @@ impl Partition {
             now,
             till: Till::default(),
             trace: Trace::new(self.list_checks),
+            spoken: Vec::new(),
             output,
         };
         if let Some(told) = told {
@@ -178,10 +179,8 @@ impl Case<'_> {
                 .switches
                 .is_shadow(&rule.terms.name, self.id.as_str())
         };
-        let mut won: Vec<(&str, &Arc<str>)> = (known.iter())
-            .filter(|rule| wins(rule))
-            .filter_map(|rule| Some((rule.terms.group.as_deref()?, &rule.terms.name)))
-            .collect();
+        let mut won: Vec<&Rule> = known.iter().map(|rule| &***rule).collect();
+        won.retain(|rule| wins(rule));
         for rule in known {
             self.resume(partition, rule);
         }
@@ -195,9 +194,7 @@ impl Case<'_> {
         // Stable: rules come by name, so those of the same score stay in that order.
         scored.sort_by_key(|(score, _)| *score);
         for (Reverse(score), rule) in scored {
-            let group = rule.terms.group.as_deref();
-            let winner = won.iter().find(|(of, _)| group == Some(*of));
-            let winner = winner.map(|(_, name)| Arc::clone(name));
+            let winner = self.winner(&won, rule);
             self.trace.about(&rule.terms.name);
             self.trace.push("arbitration", winner.is_none(), || {
                 let mut detail = vec![("score", Value::Decimal(score))];
@@ -218,9 +215,21 @@ impl Case<'_> {
                 Verdict::Sent | Verdict::Holdout | Verdict::Deferred
             );
             if is_won && wins(rule) {
-                won.extend(group.map(|group| (group, &rule.terms.name)));
+                won.push(rule);
             }
         }
+    }
+
+    /// Who won what a rule would speak for: its group, or else all that may be said at one event.
+    fn winner(&self, won: &[&Rule], rule: &Rule) -> Option<Arc<str>> {
+        let group = rule.terms.group.as_deref();
+        let of_group = won
+            .iter()
+            .find(|winner| group.is_some() && winner.terms.group.as_deref() == group);
+        let most = self.rules.policy().arbitration.per_event;
+        let is_full = most.is_some_and(|most| won.len() >= most as usize);
+        let best = won.first().filter(|_| is_full);
+        of_group.or(best).map(|winner| winner.terms.name.clone())
     }
 
     /// Whether the log has an answer of the rule to this already.

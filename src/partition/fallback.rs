@@ -11,7 +11,8 @@ use crate::clock::Millis;
 use crate::event::parse_json;
 use crate::rules::Rule;
 use crate::state::{
-    Contact, DecisionId, Delivery, FALLBACK_HORIZON, KeptBody, Names, Pending, Wait, Window,
+    Contact, Customer, DecisionId, Delivery, FALLBACK_HORIZON, KeptBody, Names, Pending, Wait,
+    Window,
 };
 
 impl Case<'_> {
@@ -106,7 +107,8 @@ impl Case<'_> {
         narrowed.terms.channels = left
             .map(|channel| (&*names.word(*channel)).into())
             .collect();
-        let channels = match self.open_channels(partition, &narrowed) {
+        let first = first_try(self.customer, failed);
+        let channels = match self.open_channels(partition, &narrowed, Some(first)) {
             Ok(channels) => channels,
             Err(refusal) => {
                 return match refusal.until {
@@ -151,6 +153,15 @@ impl Case<'_> {
         *self.output.fallbacks.entry(key).or_default() += 1;
         self.list_silence(partition, rule, step, verdict, None);
     }
+}
+
+/// The decision that was tried first: of several tries it is the one that counts as the contact.
+fn first_try(customer: &Customer, failed: &Contact) -> DecisionId {
+    let mut first = failed;
+    while let Some(before) = (first.fallback_of).and_then(|id| customer.contacts.get(id)) {
+        first = before;
+    }
+    first.id
 }
 
 fn fallback_next(step: u32, due: Millis) -> Next {

@@ -14,6 +14,7 @@ mod cut;
 mod demand;
 mod event;
 mod fallback;
+mod households;
 mod members;
 mod note;
 mod outcome;
@@ -77,6 +78,8 @@ pub struct Partition {
     sweeps: VecDeque<sweep::Sweep>,
     /// The broadcasts that were seen.
     broadcasts: Broadcasts,
+    /// Who was contacted under which household's key.
+    households: households::Households,
     /// Whom a checkpoint that is being written still needs as they were.
     cut: Weak<cut::Early>,
     /// Whether others spend the same budgets at the same time.
@@ -112,6 +115,7 @@ impl Partition {
             daily: timer::DailyClock::default(),
             sweeps: VecDeque::new(),
             broadcasts: Broadcasts::default(),
+            households: households::Households::default(),
             cut: Weak::new(),
             shares_budgets: false,
             list_silenced: false,

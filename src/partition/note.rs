@@ -58,6 +58,9 @@ impl Partition {
         if let Some(draw) = decision.draw(&self.default_zone) {
             self.spending.add(&draw);
         }
+        if let Some(key) = contact.household {
+            self.households.note(key, &decision.customer);
+        }
         // What stands in for another decision has been waited for under an id of its own: its journey goes on.
         let waited = decision.fallback_of.map(fallback_wait_id);
         let (entry, next) = (waited.unwrap_or(decision.entry), decision.next);

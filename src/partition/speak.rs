@@ -7,9 +7,9 @@ use super::record::LogEntry;
 use crate::action::{Body, Decision, Verdict, fallback_id};
 use crate::event::Value;
 use crate::money::Money;
-use crate::policy::{self, Arm, Assignment, Refusal, trace};
+use crate::policy::{self, Approach, Arm, Assignment, Refusal, Shared, Spoken, trace};
 use crate::rules::{Function, Rule, RuleError};
-use crate::state::{DecisionId, Delivery, Draw};
+use crate::state::{Attribute, DecisionId, Delivery, Draw};
 use crate::terms::Budget;
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub(super) struct Reach {
 impl Case<'_> {
     /// Says something, if the contact policy and the budget let it.
     pub(super) fn speak(&mut self, partition: &Partition, rule: &Rule, say: Utterance) -> Said {
-        let channels = match self.open_channels(partition, rule) {
+        let channels = match self.open_channels(partition, rule, None) {
             Ok(channels) => channels,
             Err(refusal) => {
                 return match refusal.until {
@@ -74,24 +74,56 @@ impl Case<'_> {
         Said::Verdict(self.utter(partition, rule, say, words))
     }
 
-    /// The channels by which a rule may speak now, in order.
+    /// The channels by which the contact policy lets a rule speak now, in order. What stands in for a
+    /// decision that failed is one contact with it.
     pub(super) fn channels<'r>(
         &mut self,
         partition: &Partition,
         rule: &'r Rule,
+        instead_of: Option<DecisionId>,
     ) -> Result<Vec<&'r str>, Refusal> {
-        let (customer, at, policy) = (self.customer, self.at, self.rules.policy());
-        let names = partition.customers.names();
-        let zone = || partition.zone_of(customer);
-        policy::channels(
-            &rule.terms,
-            policy,
+        let shared = self.shared(partition);
+        let customer = self.customer;
+        let approach = Approach {
+            terms: &rule.terms,
+            policy: self.rules.policy(),
+            id: self.id,
             customer,
-            names,
-            at,
-            zone,
-            &mut self.trace,
-        )
+            names: partition.customers.names(),
+            at: self.at,
+            zone: &|| partition.zone_of(customer),
+            spoken: &self.spoken,
+            household: shared.as_ref(),
+            instead_of,
+        };
+        approach.channels(&mut self.trace)
+    }
+
+    /// The key by which the customer shares caps with others.
+    fn household(&self, partition: &Partition) -> Option<Box<str>> {
+        let attribute = self.rules.policy().household.attribute.as_deref()?;
+        let name = partition.customers.names().find(attribute)?;
+        match self.customer.profile.attribute(name)? {
+            Attribute::Text(key) => Some(key.clone()),
+            _ => None,
+        }
+    }
+
+    /// Whom the customer shares caps with, as far as the partition knows them.
+    fn shared(&self, partition: &Partition) -> Option<Shared> {
+        let key = partition
+            .customers
+            .names()
+            .find(&self.household(partition)?);
+        let others = key
+            .into_iter()
+            .flat_map(|key| partition.households.others(key, self.id));
+        Some(Shared {
+            key,
+            others: others
+                .filter_map(|id| partition.customers.get(id.as_str()))
+                .collect(),
+        })
     }
 
     /// What the rule has to say.
@@ -203,7 +235,7 @@ impl Case<'_> {
             verdict,
             control: words.reach.control,
             scene: terms.scene.clone(),
-            household: None,
+            household: self.household(partition),
             fallback_of: words.stands_in.map(|other| other.failed),
             channels_left: channels.map(Into::into).collect(),
             trigger: self.origin.trigger(),
@@ -217,6 +249,14 @@ impl Case<'_> {
             part: None,
         };
         self.assign(partition, rule, &decision);
+        if decision.delivery().counts() {
+            self.spoken.push(Spoken {
+                channel: decision.channel.clone(),
+                scene: decision.scene.clone(),
+                rule: decision.rule.clone(),
+                fallback_of: decision.fallback_of,
+            });
+        }
         self.output
             .entries
             .push(LogEntry::Decision(Box::new(decision)));

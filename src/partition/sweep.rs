@@ -406,6 +406,7 @@ impl Sweep {
             now,
             till,
             trace: Trace::default(),
+            spoken: Vec::new(),
             output,
         }
     }

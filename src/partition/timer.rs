@@ -186,6 +186,7 @@ impl Partition {
             now,
             till: Till::default(),
             trace: Trace::new(self.list_checks),
+            spoken: Vec::new(),
             output,
         };
         case.ring(self, &pending);
@@ -223,7 +224,11 @@ impl Case<'_> {
             step: pending.step,
             next: following,
         };
-        let said = match self.recheck(partition, &rule) {
+        let kept = match self.recheck(partition, &rule) {
+            Some(verdict) => Some(verdict),
+            None => self.said_meanwhile(partition, &rule, pending),
+        };
+        let said = match kept {
             Some(verdict) => Said::Verdict(verdict),
             None => self.speak(partition, &rule, say),
         };
@@ -261,6 +266,23 @@ impl Case<'_> {
             due,
             wait: Wait::Step,
         })
+    }
+
+    /// Whether the rule's own cooldown or cap stands in the way of what waited and says something for the
+    /// first time now: what was said meanwhile counts from when it was said.
+    fn said_meanwhile(
+        &mut self,
+        partition: &Partition,
+        rule: &Rule,
+        pending: &Pending,
+    ) -> Option<Verdict> {
+        let contacts = &self.customer.contacts;
+        if pending.wait == Wait::Step || contacts.has_entry(pending.entry) {
+            return None;
+        }
+        let (name, at) = (partition.book.name(rule)?, self.at);
+        let said = |window| contacts.entries(name, at, window).collect();
+        policy::frequency(&rule.terms, said, &mut self.trace)
     }
 
     /// Why it is not said after all, before the contact policy is asked.

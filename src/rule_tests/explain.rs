@@ -303,7 +303,9 @@ impl Case<'_> {
                 "the contact policy's caps or cooldowns stand in the way".to_owned()
             }
             Verdict::Paused => "it is switched off".to_owned(),
-            Verdict::Consent => "the customer refused its channels".to_owned(),
+            Verdict::Consent => {
+                "the customer has not consented to its channels or its purpose".to_owned()
+            }
             Verdict::Unreachable => "the customer is out of reach on its channels".to_owned(),
             Verdict::QuietHours | Verdict::Deferred => {
                 format!(
@@ -312,10 +314,10 @@ impl Case<'_> {
                 )
             }
             Verdict::Budget => "its `budget` does not cover it".to_owned(),
-            Verdict::Arbitration => format!(
-                "another rule of its group \"{}\" won",
-                terms.group.as_deref().unwrap_or_default()
-            ),
+            Verdict::Arbitration => match &terms.group {
+                Some(group) => format!("another rule of its group \"{group}\" won"),
+                None => "as many rules as may speak at one event spoke before it".to_owned(),
+            },
             Verdict::None => "`action` returned (), so there was nothing to say".to_owned(),
             other => format!("its verdict was {}", other.word()),
         }

@@ -35,8 +35,10 @@ fn concerned<'a>(before: Option<&Sources>, now: &'a Sources) -> Vec<&'a Source> 
     let Some(before) = before else {
         return now.tests.iter().collect();
     };
-    let shared =
-        before.library == now.library && before.schema == now.schema && before.policy == now.policy;
+    let shared = before.library == now.library
+        && before.schema == now.schema
+        && before.policy == now.policy
+        && before.lists == now.lists;
     if !shared {
         return now.tests.iter().collect();
     }

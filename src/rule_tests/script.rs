@@ -133,7 +133,10 @@ pub(super) fn script(
         faults.push(file.fault(place.unwrap_or(&test.span), message, hint.to_owned()));
     }
     match customer {
-        Some(customer) if faults.is_empty() => Ok(stage(test, rule, customer, environment)),
+        Some(customer) if faults.is_empty() => {
+            let profile = consenting(&test.customer.profile, set);
+            Ok(stage(test, rule, (customer, profile), environment))
+        }
         _ => Err(faults),
     }
 }
@@ -208,7 +211,32 @@ fn customer(test: &Test, rule: &Rule, set: &RuleSet) -> Option<CustomerId> {
         .find(|id| fits(&rule.terms, id) && others(id))
 }
 
-fn stage(test: &Test, rule: &Rule, customer: CustomerId, environment: &Environment) -> Script {
+/// A profile that consents to everything the active rules ask for, but for what it says itself: a test
+/// that is about something else need not speak of it.
+fn consenting(profile: &serde_json::Value, set: &RuleSet) -> serde_json::Value {
+    let mut consents = serde_json::Map::new();
+    for terms in set.rules().iter().map(|rule| &rule.terms) {
+        let purpose = terms.purpose.iter();
+        let purpose = purpose.map(|purpose| format!("{}{purpose}", policy::PURPOSE_PREFIX));
+        let channels = terms.channels.iter().map(ToString::to_string);
+        consents.extend(channels.chain(purpose).map(|word| (word, true.into())));
+    }
+    if let Some(said) = profile["consents"].as_object() {
+        consents.extend(said.clone());
+    }
+    let mut profile = profile.clone();
+    if let Some(members) = profile.as_object_mut() {
+        members.insert("consents".into(), consents.into());
+    }
+    profile
+}
+
+fn stage(
+    test: &Test,
+    rule: &Rule,
+    (customer, known): (CustomerId, serde_json::Value),
+    environment: &Environment,
+) -> Script {
     let mut number = 0;
     let mut event = |happening: &Happening| {
         number += 1;
@@ -229,7 +257,7 @@ fn stage(test: &Test, rule: &Rule, customer: CustomerId, environment: &Environme
     let profile = Happening {
         time: test.customer.first_seen.unwrap_or(first - known_for),
         kind: PROFILE.to_owned(),
-        data: test.customer.profile.clone(),
+        data: known,
         id: Some("profile".to_owned()),
         source: None,
         span: test.customer.span.clone(),

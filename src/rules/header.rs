@@ -139,6 +139,7 @@ impl Header<'_> {
                 .unwrap_or(Days::ALL),
             audience: self.texts("audience"),
             channels: self.channels(),
+            purpose: self.text("purpose").map(Into::into),
             priority: self.priority(),
             group: self.text("group").map(Into::into),
             cooldown: self.parsed("cooldown", "a length such as \"7d\"", Window::parse),

@@ -13,6 +13,7 @@ mod moment;
 mod mutants;
 mod numbers;
 mod parse;
+mod policy_file;
 mod probes;
 mod record;
 mod reference;

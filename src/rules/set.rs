@@ -6,6 +6,7 @@ use super::diagnostic::{self, Diagnostic};
 use super::header;
 use super::moment::{Moment, PastDecision, Standing, Subject};
 use super::parse;
+use super::policy_file;
 use super::rule::{Function, Rule, RuleError};
 use super::sandbox;
 use super::sources::{Source, Sources};
@@ -60,7 +61,7 @@ impl RuleSet {
     pub fn build(sources: &Sources, options: CheckOptions) -> (Option<Self>, Vec<Diagnostic>) {
         let mut faults = Vec::new();
         let schema = Arc::new(schema(sources, &mut faults));
-        let policy = policy(sources, &mut faults);
+        let (policy, mentions) = policy_file::read(sources, &schema, &mut faults);
         if faults.iter().any(|fault| fault.code == "schema") {
             // Without its declarations every rule would look wrong, and bury the one cause.
             return (None, faults);
@@ -77,6 +78,8 @@ impl RuleSet {
         if faults.iter().any(Diagnostic::is_error) {
             return (None, faults);
         }
+        let mentions = (&policy, &mentions[..]);
+        faults.extend(policy_file::unknown(sources, mentions, &rules, &schema));
         let set = Self {
             generation: sources.generation(),
             schema,
@@ -295,20 +298,6 @@ fn read_rules<'a>(
         }
     }
     rules
-}
-
-fn policy(sources: &Sources, faults: &mut Vec<Diagnostic>) -> ContactPolicy {
-    let Some(source) = &sources.policy else {
-        return ContactPolicy::default();
-    };
-    ContactPolicy::parse(&source.text).unwrap_or_else(|error| {
-        let fault = Diagnostic::whole(&source.path, &source.text, error.message);
-        faults.push(match error.span {
-            Some(span) => fault.at_byte(span.start),
-            None => fault,
-        });
-        ContactPolicy::default()
-    })
 }
 
 /// Each library file becomes a module by its name: `lib/outflow.rhai` is called as `outflow::…`.

@@ -55,6 +55,8 @@ pub struct Sources {
     pub schema: Option<Source>,
     /// `policy.toml`.
     pub policy: Option<Source>,
+    /// `lists/*.txt`, of customers by their ids.
+    pub lists: Vec<Source>,
     /// `*.test.toml`, each beside its rule. They do not count into the generation: they change
     /// nothing of what rules do.
     pub tests: Vec<Source>,
@@ -124,6 +126,7 @@ impl Sources {
         match &*file.path {
             "schema.toml" => self.schema = Some(file),
             "policy.toml" => self.policy = Some(file),
+            name if is_list(name) => self.lists.push(file),
             name if name.ends_with(".test.toml") => self.tests.push(file),
             name if name.starts_with("lib/") => self.library.push(file),
             _ => self.rules.push(file),
@@ -136,6 +139,7 @@ impl Sources {
             .chain(&self.rules)
             .chain(&self.schema)
             .chain(&self.policy)
+            .chain(&self.lists)
     }
 
     /// A hash of the files that every rule depends on.
@@ -168,6 +172,11 @@ fn is_source(path: &str) -> bool {
     matches!(path, "schema.toml" | "policy.toml")
         || path.ends_with(".test.toml")
         || path.ends_with(".rhai")
+        || is_list(path)
+}
+
+fn is_list(path: &str) -> bool {
+    path.starts_with("lists/") && path.ends_with(".txt")
 }
 
 fn walk(
@@ -202,7 +211,7 @@ fn walk(
             walk(root, &path, depth + 1, found)?;
         } else if matches!(
             path.extension().and_then(|e| e.to_str()),
-            Some("rhai" | "toml")
+            Some("rhai" | "toml" | "txt")
         ) {
             let relative = path
                 .strip_prefix(root)

@@ -265,18 +265,17 @@ impl Contacts {
         self.0.iter_mut().rev().find(|c| c.id == id)
     }
 
-    /// How often a rule began to speak in `(at - window, at]`, by policy time: a journey counts once,
+    /// When a rule began to speak in `(at - window, at]`, by policy time, the latest first: a journey counts once,
     /// by its first step. What a rule decided in shadow mode does not count.
-    #[must_use]
-    pub fn count(&self, rule: Name, at: Millis, window: Millis) -> usize {
-        let is_first = |index: usize, contact: &Contact| {
+    pub fn entries(&self, rule: Name, at: Millis, window: Millis) -> impl Iterator<Item = Millis> {
+        let is_first = move |index: usize, contact: &Contact| {
             contact.id == contact.entry || !self.0[..index].iter().any(|c| c.entry == contact.entry)
         };
         (self.0.iter().enumerate().rev())
-            .take_while(|(_, c)| c.at > at - window)
-            .filter(|(_, c)| c.rule == rule && c.at <= at && c.delivery.counts())
-            .filter(|(index, c)| is_first(*index, c))
-            .count()
+            .take_while(move |(_, c)| c.at > at - window)
+            .filter(move |(_, c)| c.rule == rule && c.at <= at && c.delivery.counts())
+            .filter(move |(index, c)| is_first(*index, c))
+            .map(|(_, c)| c.at)
     }
 
     /// Whether anything was said in a journey.

@@ -90,18 +90,18 @@ impl Customer {
         self.pending.retain(|pending| pending.entry != entry);
     }
 
-    /// How often a rule began to speak in `(at - window, at]`; what has not spoken yet counts from when
-    /// it began to wait.
-    #[must_use]
-    pub fn entries(&self, rule: Name, at: Millis, window: Millis) -> usize {
-        let waiting = self.pending.iter().filter(|p| {
+    /// When a rule began to speak in `(at - window, at]`, in no order; what has not spoken yet counts from
+    /// when it began to wait.
+    pub fn entries(&self, rule: Name, at: Millis, window: Millis) -> impl Iterator<Item = Millis> {
+        let waiting = self.pending.iter().filter(move |p| {
             p.rule == rule
                 && p.wait != Wait::Fallback
                 && p.entered > at - window
                 && p.entered <= at
                 && !self.contacts.has_entry(p.entry)
         });
-        self.contacts.count(rule, at, window) + waiting.count()
+        let waiting = waiting.map(|p| p.entered);
+        self.contacts.entries(rule, at, window).chain(waiting)
     }
 
     /// Sum of the accounts' last known balances, in base currency.

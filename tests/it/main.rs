@@ -10,6 +10,7 @@ mod audit;
 mod budgets;
 mod checkpoints;
 mod checks;
+mod contact_policy;
 mod crash;
 mod decide;
 mod desk_commands;

@@ -10,12 +10,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Verdicts of rules whose condition held and whose action did not go out, in the order of the engine.
-const KEPT_BACK: [&str; 9] = [
+const KEPT_BACK: [&str; 11] = [
     "cooldown",
     "cap",
+    "excluded",
     "consent",
     "unreachable",
     "quiet_hours",
+    "policy_cap",
     "budget",
     "arbitration",
     "still",

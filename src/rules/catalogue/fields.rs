@@ -132,6 +132,12 @@ pub(in crate::rules) const RULE_FIELDS: &[Named] = &[
         "variants: #{ plain: 50, rich: 50 }",
     ),
     field(
+        "purpose",
+        "none",
+        "what it is for, if that needs a consent of its own: `purpose:credit` among the profile's consents; see [policy.toml](policy.md)",
+        "purpose: \"credit\"",
+    ),
+    field(
         "quiet",
         "`\"drop\"`",
         "in the quiet hours of `policy.toml`: `\"drop\"` or `\"defer\"` until they are over",

@@ -1,6 +1,9 @@
 //! `[attribution]` of `policy.toml`: to which of several touches a conversion is put down.
 
-use super::PolicyError;
+use super::reader::Reader;
+use toml::de::DeTable;
+
+pub(super) const TABLE: &str = "attribution";
 
 /// To which of several touches a conversion is put down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -35,39 +38,32 @@ impl AttributionModel {
     }
 }
 
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawAttribution {
-    model: toml::Spanned<String>,
-}
-
-impl RawAttribution {
-    pub(super) fn read(self) -> Result<AttributionModel, PolicyError> {
-        AttributionModel::from_word(self.model.get_ref()).ok_or_else(|| PolicyError {
-            message: format!(
-                "\"{}\" is not an attribution model: write \"last-touch\", \"first-touch\" or \"linear\"",
-                self.model.get_ref()
-            ),
-            span: Some(self.model.span()),
-        })
-    }
+pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> AttributionModel {
+    let Some(section) = reader.section(root, (TABLE, "[attribution]")) else {
+        return AttributionModel::default();
+    };
+    section.known(reader, &["model"]);
+    section.missing(reader, "model", "\"last-touch\"");
+    let wanted = "\"last-touch\", \"first-touch\" or \"linear\"";
+    let model = section.parsed(reader, "model", wanted, AttributionModel::from_word);
+    model.unwrap_or_default()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::ContactPolicy;
+    use super::super::policy::tests::{faults, read};
     use super::*;
 
     #[test]
     fn the_last_touch_gets_it_unless_the_policy_says_otherwise() {
-        let model = |text: &str| ContactPolicy::parse(text).map(|policy| policy.attribution);
-        assert_eq!(model(""), Ok(AttributionModel::LastTouch));
+        let model = |text: &str| read(text).unwrap().0.attribution;
+        assert_eq!(model(""), AttributionModel::LastTouch);
         for known in AttributionModel::ALL {
             let text = format!("[attribution]\nmodel = \"{}\"\n", known.word());
-            assert_eq!(model(&text), Ok(known));
+            assert_eq!(model(&text), known);
         }
-        let fault = model("[attribution]\nmodel = \"last\"\n").unwrap_err();
-        assert!(fault.message.contains("last-touch"), "{fault}");
-        assert_eq!(fault.span, Some(22..28));
+        let found = faults("[attribution]\nmodel = \"last\"\n");
+        assert!(found[0].hint.contains("last-touch"), "{found:?}");
+        assert_eq!(found[0].span, 22..28);
     }
 }

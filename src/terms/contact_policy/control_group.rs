@@ -1,9 +1,11 @@
 //! `[control_group]` of `policy.toml`: the customers to whom no rule speaks, so that it can be seen what
 //! all rules together win.
 
-use super::PolicyError;
+use super::reader::Reader;
 use crate::terms::Percent;
-use rust_decimal::Decimal;
+use toml::de::DeTable;
+
+pub(super) const TABLE: &str = "control_group";
 
 /// The customers to whom no rule speaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,70 +16,47 @@ pub struct ControlGroup {
     pub salt: Box<str>,
 }
 
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawControlGroup {
-    percent: toml::Spanned<toml::Value>,
-    #[serde(default)]
-    salt: Box<str>,
-}
-
-impl RawControlGroup {
-    pub(super) fn read(self) -> Result<ControlGroup, PolicyError> {
-        let fault = || {
-            PolicyError {
-            message: "`percent` of the control group must be a number from 0 up to, but not, 100 with at most \
-                      four decimals, such as 5 or 2.5"
-                .to_owned(),
-            span: Some(self.percent.span()),
-        }
-        };
-        // A TOML float is printed as the shortest decimal that means it, which is the one that was written.
-        let decimal: Option<Decimal> = match self.percent.get_ref() {
-            toml::Value::Integer(number) => Some((*number).into()),
-            toml::Value::Float(number) => number.to_string().parse().ok(),
-            _ => None,
-        };
-        let percent = decimal.and_then(Percent::exact);
-        // Nobody would ever be spoken to.
-        let percent = percent.filter(|percent| *percent < Percent::ALL);
-        Ok(ControlGroup {
-            percent: percent.ok_or_else(fault)?,
-            salt: self.salt,
-        })
-    }
+pub(super) fn read(reader: &mut Reader<'_>, root: &DeTable<'_>) -> Option<ControlGroup> {
+    let section = reader.section(root, (TABLE, "[control_group]"))?;
+    section.known(reader, &["percent", "salt"]);
+    section.missing(reader, "percent", "5");
+    let salt = section.text(reader, "salt");
+    let percent = section.number(reader, "percent", |number| {
+        // With all of them, nobody would ever be spoken to.
+        Percent::exact(number).filter(|percent| *percent < Percent::ALL)
+    });
+    Some(ControlGroup {
+        percent: percent?,
+        salt: salt.map_or_else(Box::default, |(salt, _)| salt.into()),
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::ContactPolicy;
+    use super::super::policy::tests::{faults, read};
     use super::*;
-
-    fn parse(text: &str) -> Result<Option<ControlGroup>, PolicyError> {
-        ContactPolicy::parse(text).map(|policy| policy.control_group)
-    }
 
     #[test]
     fn a_control_group_has_a_percentage_and_perhaps_a_salt() {
-        let group = |text: &str| parse(text).unwrap().unwrap();
-        let read = group("[control_group]\npercent = 2.5\nsalt = \"2026\"\n");
-        assert_eq!(read.percent.to_string(), "2.5");
-        assert_eq!(&*read.salt, "2026");
-        let whole = group("[control_group]\npercent = 5\n");
+        let group = |text: &str| read(text).unwrap().0.control_group;
+        let drawn = group("[control_group]\npercent = 2.5\nsalt = \"2026\"\n").unwrap();
+        assert_eq!(drawn.percent.to_string(), "2.5");
+        assert_eq!(&*drawn.salt, "2026");
+        let whole = group("[control_group]\npercent = 5\n").unwrap();
         assert_eq!((whole.percent, &*whole.salt), (Percent::whole(5), ""));
-        assert_eq!(parse(""), Ok(None));
+        assert_eq!(group(""), None);
     }
 
     #[test]
     fn mistakes_are_named_with_their_place() {
         for wrong in ["100", "-1", "0.00001", "\"5\"", "inf", "true"] {
-            let fault = parse(&format!("[control_group]\npercent = {wrong}\n")).unwrap_err();
-            assert!(fault.message.contains("2.5"), "{fault}");
-            assert_eq!(fault.span, Some(26..26 + wrong.len()), "{wrong}");
+            let found = faults(&format!("[control_group]\npercent = {wrong}\n"));
+            assert!(found[0].hint.contains("2.5"), "{found:?}");
+            assert_eq!(found[0].span, 26..26 + wrong.len(), "{wrong}");
         }
-        let unknown = parse("[control_group]\npercent = 5\nsaltt = \"\"\n").unwrap_err();
-        assert!(unknown.message.contains("saltt"), "{unknown}");
-        let missing = parse("[control_group]\n").unwrap_err();
-        assert!(missing.message.contains("percent"), "{missing}");
+        let unknown = faults("[control_group]\npercent = 5\nsaltt = \"\"\n");
+        assert!(unknown[0].message.contains("saltt"), "{unknown:?}");
+        let missing = faults("[control_group]\n");
+        assert!(missing[0].message.contains("percent"), "{missing:?}");
     }
 }

@@ -149,7 +149,7 @@ fn a_rule_that_waits_says_it_when_quiet_hours_are_over_if_it_is_still_worth_it()
     assert_eq!(waiting.pending[0].due, end);
     // It is no new entry of the rule.
     let name = desk_one.customers.names().find("r").unwrap();
-    assert_eq!(waiting.entries(name, end, DAY), 1);
+    assert_eq!(waiting.entries(name, end, DAY).count(), 1);
     drop(waiting);
     let output = desk_one.advance(end);
     let second = decisions(&output).remove(0);

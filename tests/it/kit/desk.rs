@@ -17,7 +17,7 @@ pub(crate) fn time(text: &str) -> Millis {
     parse_rfc3339(text).unwrap()
 }
 
-/// Files by path: rules, `lib/…`, `schema.toml`.
+/// Files by path: rules, `lib/…`, `lists/…`, `schema.toml`, `policy.toml`.
 pub(crate) fn sources(files: &[(&str, &str)]) -> Sources {
     let mut sources = Sources::default();
     for (path, text) in files {
@@ -30,6 +30,7 @@ pub(crate) fn sources(files: &[(&str, &str)]) -> Sources {
             "policy.toml" => sources.policy = Some(source),
             path if path.ends_with(".test.toml") => sources.tests.push(source),
             path if path.starts_with("lib/") => sources.library.push(source),
+            path if path.starts_with("lists/") => sources.lists.push(source),
             _ => sources.rules.push(source),
         }
     }
