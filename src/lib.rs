@@ -13,6 +13,8 @@
 //! 4. [`durable`] is the log's side of it: what is written, and how state is put together again.
 //! 5. [`nats`] commits the decisions on the partition's chain.
 //!
+//! What became of an event, and why, says [`explain`].
+//!
 //! Around them: [`audit`] shows whether anybody has touched what was decided, [`engine`] wires and owns the tasks, [`registry`] swaps generations of rules,
 //! [`governance`] says who may change what and keeps what was changed,
 //! [`replay`] runs the same step offline, [`rule_tests`] plays tests of rules on it, [`simulate`] makes traffic, [`http`], [`telemetry`] and
@@ -30,6 +32,7 @@ pub mod decode;
 pub mod durable;
 pub mod engine;
 pub mod event;
+pub mod explain;
 pub mod governance;
 pub mod health;
 pub mod http;

@@ -213,6 +213,21 @@ impl RuleRegistry {
         self.live.load_full()
     }
 
+    /// The live rule set with the texts that it was made from.
+    #[must_use]
+    pub fn live_texts(&self) -> (Arc<RuleSet>, Sources) {
+        let sources = lock(&self.live_sources).clone();
+        let live = self.live();
+        if sources.generation() == *live.generation() {
+            return (live, sources);
+        }
+        // Others have passed, and go live at once.
+        match RuleSet::compile(&sources) {
+            Ok(set) => (Arc::new(set), sources),
+            Err(_) => (live, sources),
+        }
+    }
+
     /// Changes whenever another generation has gone live.
     #[must_use]
     pub fn generations(&self) -> signal::Receiver<u64> {

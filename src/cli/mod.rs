@@ -8,6 +8,7 @@ mod audit;
 mod check;
 mod demo;
 mod dlq;
+mod explain;
 mod history;
 mod import;
 mod new;
@@ -61,6 +62,8 @@ enum Command {
     Import(import::Import),
     /// What worked: what was sent, what came of it, and what would be missing without it.
     Report(report::Report),
+    /// Why, and why not: what became of one event of a customer, rule by rule.
+    Explain(explain::Explain),
     /// Events that were refused: list them, or send them again.
     Dlq(dlq::Dlq),
     /// What the checkpoints hold: one customer, all of them, and whether the files are sound.
@@ -94,6 +97,7 @@ pub fn main() -> ExitCode {
         Command::Replay(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Report(command) => command.run(),
+        Command::Explain(command) => command.run(),
         Command::Dlq(command) => command.run(),
         Command::State(command) => command.run(),
         Command::Audit(command) => command.run(),

@@ -177,16 +177,17 @@ impl Checkpoint {
         self.bytes.len()
     }
 
-    /// One customer as they were, with words as `names` has them; `None` if they were not known.
+    /// Some of the customers as they were, with words as `names` has them.
     ///
     /// # Errors
     /// When what was written cannot be understood.
-    pub fn customer(
+    pub fn customers_that(
         &self,
-        id: &CustomerId,
         names: &Names,
-    ) -> Result<Option<Customer>, CheckpointError> {
+        keep: impl Fn(&CustomerId, &Customer) -> bool,
+    ) -> Result<Vec<(CustomerId, Customer)>, CheckpointError> {
         let mut decoder = CustomerDecoder::new();
+        let mut found = Vec::new();
         for block in &self.blocks {
             let mut bytes = &self.bytes[block.clone()];
             let mut next = || {
@@ -196,14 +197,13 @@ impl Checkpoint {
                     at: block.start,
                 })
             };
-            while let Some((found, customer)) = next()? {
-                // Written twice, it is the same.
-                if found == *id {
-                    return Ok(Some(customer));
+            while let Some((id, customer)) = next()? {
+                if keep(&id, &customer) {
+                    found.push((id, customer));
                 }
             }
         }
-        Ok(None)
+        Ok(found)
     }
 
     /// Puts its customers and all else into a partition that knows nothing yet.
@@ -360,15 +360,16 @@ mod tests {
     }
 
     #[test]
-    fn one_customer_of_it_is_read_alone() {
+    fn some_customers_of_it_are_read_alone() {
         let checkpoint = Checkpoint::check(file()).unwrap();
         let names = Names::default();
-        let customer = |id: &str| {
-            let id = CustomerId::new(id).unwrap();
-            checkpoint.customer(&id, &names).unwrap()
+        let of = |wanted: &str| {
+            let found = checkpoint.customers_that(&names, |id, _| id.as_str() == wanted);
+            found.unwrap()
         };
-        assert_eq!(customer("C4"), Some(Customer::new(4)));
-        assert_eq!(customer("C5"), None);
+        let id = CustomerId::new("C4").unwrap();
+        assert_eq!(of("C4"), [(id, Customer::new(4))]);
+        assert_eq!(of("C5"), []);
     }
 
     /// A file that was written once must be understood for ever. What is written today is the same but for the

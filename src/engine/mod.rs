@@ -18,6 +18,7 @@ use crate::clock::{Clock, now_ms};
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::durable::{CheckpointFolder, LogError};
+use crate::explain::Explainer;
 use crate::governance::{Desk, GovernanceError};
 use crate::health::Health;
 use crate::http::{self, HttpError};
@@ -168,6 +169,7 @@ impl Engine {
             ledger: ledger.clone(),
             reports: Reports::new(&config.nats_url, config.rates.base()),
             desk,
+            explaining: explaining(&config),
         };
         let http = http::Server::start(config.http, sources).await?;
         warn_without_policy(&registry);
@@ -356,6 +358,26 @@ async fn drain(workers: &mut Tasks) -> Result<(), EngineError> {
         }
     }
     result
+}
+
+/// Explains events to whoever asks, by a connection of its own: what the engine itself reads and writes does not wait
+/// for it.
+fn explaining(config: &Config) -> http::Explaining {
+    let config = config.clone();
+    http::Explaining::new(move || {
+        let config = config.clone();
+        async move {
+            let opened = Connection::open(&config.nats_url, "onscene explain").await;
+            let connection = opened.map_err(|error| error.to_string())?;
+            Ok(Explainer::new(
+                connection.clone(),
+                CheckpointFolder::new(&config.data),
+                decoder(&config, &connection),
+                config.journal,
+                config.zone,
+            ))
+        }
+    })
 }
 
 /// What keeps a connection from working, if anything.

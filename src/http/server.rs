@@ -1,5 +1,6 @@
 //! The HTTP server and its routes.
 
+use super::explain::{self, Explaining};
 use super::{api, report, switches};
 use crate::governance::Desk;
 use crate::health::Health;
@@ -45,6 +46,8 @@ pub struct Sources {
     pub reports: Reports,
     /// Switches.
     pub desk: Desk,
+    /// What became of events, and why.
+    pub explaining: Explaining,
 }
 
 /// A running server.
@@ -101,7 +104,8 @@ fn router(sources: Sources, loopback: bool) -> Router {
         .route("/api/rules", get(api::rules))
         .route("/api/customers/{id}", get(api::customer))
         .route("/api/report", get(report::report))
-        .route("/api/switches", get(switches::list).post(switches::change));
+        .route("/api/switches", get(switches::list).post(switches::change))
+        .route("/api/explain", get(explain::explain));
     if !loopback {
         api = api.layer(middleware::from_fn(refuse));
     }

@@ -1,3 +1,6 @@
 //! Why and why not: conditions taken apart, and what became of events, live and put together again.
 
+mod agrees;
+mod command;
 mod conditions;
+mod shown;

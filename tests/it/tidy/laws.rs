@@ -55,10 +55,24 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ),
     // What is shown by `http` and kept by `engine`, so that the two need not know each other.
     ("health", &["nats", "rules"]),
+    // Puts the past together again with what recovers a partition, and reads it itself.
+    (
+        "explain",
+        &[
+            "decode",
+            "durable",
+            "governance",
+            "nats",
+            "partition",
+            "policy",
+            "rules",
+        ],
+    ),
     (
         "http",
         &[
             "governance",
+            "explain",
             "health",
             "measurement",
             "policy",
