@@ -15,14 +15,19 @@ const SETTINGS: [(&str, &str); 2] = [
 ];
 
 /// Runs the command; returns its exit code, what it printed and what it said beside that.
-fn explain(nats: &Nats, folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+pub(super) fn explain_with(
+    nats: &Nats,
+    folder: &Path,
+    partitions: &str,
+    arguments: &[&str],
+) -> (Option<i32>, String, String) {
     let output = onscene()
         .args(["explain", "--nats", &nats.url(), "--rules"])
         .arg(folder.join("rules"))
         .arg("--data")
         .arg(folder.join("data"))
         .args(arguments)
-        .env("ONSCENE_ENGINE_PARTITIONS", "2")
+        .env("ONSCENE_ENGINE_PARTITIONS", partitions)
         .output()
         .unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
@@ -31,6 +36,10 @@ fn explain(nats: &Nats, folder: &Path, arguments: &[&str]) -> (Option<i32>, Stri
         text(output.stdout),
         text(output.stderr),
     )
+}
+
+fn explain(nats: &Nats, folder: &Path, arguments: &[&str]) -> (Option<i32>, String, String) {
+    explain_with(nats, folder, "2", arguments)
 }
 
 /// Two customers pay, one after the other, and the budget is enough for the first.

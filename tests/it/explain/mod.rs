@@ -3,4 +3,5 @@
 mod agrees;
 mod command;
 mod conditions;
+mod households;
 mod shown;
