@@ -95,7 +95,7 @@ pub async fn read(
 /// What rules ask for, as far as a report is better for knowing it.
 #[must_use]
 pub fn plan(rules: &RuleSet) -> Plan {
-    Plan::of(rules.rules().iter().map(|rule| &rule.terms))
+    Plan::of(rules.rules().iter().map(|rule| &rule.terms), rules.policy())
 }
 
 /// Adds the log to a fold: from the beginning of its period to the end of the log, since outcomes come late.

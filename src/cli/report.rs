@@ -51,9 +51,10 @@ pub(super) struct Report {
     /// beyond what is kept of events.
     #[arg(long, value_name = "FILE")]
     profiles: Option<PathBuf>,
-    /// Who is credited with a conversion that followed several decisions.
-    #[arg(long, value_enum, default_value_t = Credited::Last)]
-    attribution: Credited,
+    /// Who is credited with a conversion that followed several decisions [default: as `[attribution]` of policy.toml
+    /// says, else last]
+    #[arg(long, value_enum)]
+    attribution: Option<Credited>,
 }
 
 /// How a report is written.
@@ -94,14 +95,16 @@ impl Report {
         if let Some(file) = &self.profiles {
             profiles(&mut fold, file)?;
         }
+        let plan = planned(&config);
         let model = match self.attribution {
-            Credited::Last => Model::LastTouch,
-            Credited::First => Model::FirstTouch,
-            Credited::Linear => Model::Linear,
+            None => plan.attribution,
+            Some(Credited::Last) => Model::LastTouch,
+            Some(Credited::First) => Model::FirstTouch,
+            Some(Credited::Linear) => Model::Linear,
         };
         let currency = config.rates.base();
         let scene = self.scene.as_deref();
-        let report = fold.report(&planned(&config), model, currency, scene);
+        let report = fold.report(&plan, model, currency, scene);
         if let Some(file) = &self.svg {
             std::fs::write(file, picture::svg(&report))
                 .with_context(|| format!("could not write {}", file.display()))?;
@@ -145,7 +148,7 @@ fn planned(config: &Config) -> Plan {
         plan(&rules)
     } else {
         eprintln!(
-            "the rules in {} cannot be read: sizes of control groups are not checked",
+            "the rules in {} cannot be read: sizes of groups are not checked",
             config.rules.display()
         );
         Plan::default()

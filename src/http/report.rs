@@ -63,6 +63,7 @@ async fn answer(
         (status, format!("{error}{reason}"))
     })?;
     let plan = plan(&sources.registry.live());
+    let model = model.unwrap_or(plan.attribution);
     let scene = parameters.scene.as_deref();
     let report = fold.report(&plan, model, &sources.reports.currency, scene);
     let text = |kind: &'static str, text| ([(header::CONTENT_TYPE, kind)], text).into_response();
@@ -91,11 +92,12 @@ fn moment(name: &str, text: Option<&str>) -> Result<Option<Millis>, String> {
     })
 }
 
-fn model(name: Option<&str>) -> Result<Model, String> {
+fn model(name: Option<&str>) -> Result<Option<Model>, String> {
     match name {
-        None | Some("last") => Ok(Model::LastTouch),
-        Some("first") => Ok(Model::FirstTouch),
-        Some("linear") => Ok(Model::Linear),
+        None => Ok(None),
+        Some("last") => Ok(Some(Model::LastTouch)),
+        Some("first") => Ok(Some(Model::FirstTouch)),
+        Some("linear") => Ok(Some(Model::Linear)),
         Some(other) => Err(format!(
             "no attribution is called `{other}`: write last, first or linear"
         )),

@@ -3,31 +3,8 @@
 use super::fact::Side;
 use super::fold::{Conversion, Fold, Seen};
 use crate::money::Money;
+use crate::terms::AttributionModel as Model;
 use std::collections::BTreeMap;
-
-/// Who is credited with an event that several decisions were for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Model {
-    /// Who spoke last before it.
-    #[default]
-    LastTouch,
-    /// Who spoke first.
-    FirstTouch,
-    /// All of them alike.
-    Linear,
-}
-
-impl Model {
-    /// The word in reports and configuration.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::LastTouch => "last_touch",
-            Self::FirstTouch => "first_touch",
-            Self::Linear => "linear",
-        }
-    }
-}
 
 /// What is credited to one rule. Over all rules the conversions add up to the events that followed anything
 /// that was sent, and the value to theirs.

@@ -1,18 +1,20 @@
 //! A fold, made into a report.
 
-use super::attribution::{Credit, Model, credits};
+use super::attribution::{Credit, credits};
 use super::fact::Side;
 use super::figures::figures;
 use super::fold::Fold;
-use super::model::{Figures, Report, RuleReport, SceneReport, VERSION, VariantReport};
+use super::model::{Figures, Report, RuleReport, SceneReport, Sizes, VERSION, VariantReport};
 use super::over_time::over_time;
 use super::people::{Group, People, Person, people};
+use super::sizes::sizes;
 use super::traits;
 use super::units::{Book, Unit};
 use super::uplift::uplift;
 use crate::money::Money;
+use crate::policy::{self, Arm};
 use crate::statistics::ConfidenceSequence;
-use crate::terms::{Percent, Terms};
+use crate::terms::{AttributionModel as Model, ContactPolicy, Percent, Terms};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -24,29 +26,32 @@ const ALPHA: f64 = 0.05;
 pub struct Plan {
     /// By the rule's name.
     pub rules: BTreeMap<Box<str>, Planned>,
+    /// Who is credited, unless it is asked otherwise.
+    pub attribution: Model,
 }
 
 /// What a rule asks for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Planned {
     /// Its scene.
     pub scene: Option<Arc<str>>,
     /// How many customers are held out.
     pub holdout: Percent,
-    /// Its variants and their weights.
-    pub variants: Vec<(Box<str>, u32)>,
+    /// The parts of its experiment, and the share of customers that each should have.
+    pub arms: Vec<(Arm, f64)>,
 }
 
 impl Plan {
     /// What these rules ask for.
     #[must_use]
-    pub fn of<'a>(rules: impl Iterator<Item = &'a Terms>) -> Self {
+    pub fn of<'a>(rules: impl Iterator<Item = &'a Terms>, policy: &ContactPolicy) -> Self {
         let planned = |terms: &Terms| Planned {
             scene: terms.scene.clone(),
             holdout: terms.holdout,
-            variants: terms.variants.clone(),
+            arms: policy::arms(terms, policy),
         };
         Self {
+            attribution: policy.attribution,
             rules: rules
                 .map(|terms| ((*terms.name).into(), planned(terms)))
                 .collect(),
@@ -147,6 +152,7 @@ impl Fold {
         let treated = group(&|person| person.side == Side::Treated);
         let held_out = group(&|person| person.side == Side::HeldOut);
         let control = group(&|person| person.side == Side::Control);
+        let sizes = planned.and_then(|planned| sizes(&people, &planned.arms));
         let mut figures = figures(book.units.iter());
         add_credit(&mut figures, credit);
         figures.proposals = self.proposals(book);
@@ -172,7 +178,8 @@ impl Fold {
             over_control: uplift(sequence, &treated, &control, figures.cost),
             over_time: over_time(sequence, people.values()),
             attributes: traits::compare(self, &people),
-            warnings: warnings(&people, &figures, planned),
+            warnings: warnings(&people, &figures, planned, sizes.as_ref()),
+            sizes,
             figures,
         }
     }
@@ -209,13 +216,26 @@ fn against_control(people: &People<'_>) -> (Group, Group) {
     )
 }
 
-fn warnings(people: &People<'_>, figures: &Figures, planned: Option<&Planned>) -> Vec<String> {
+fn warnings(
+    people: &People<'_>,
+    figures: &Figures,
+    planned: Option<&Planned>,
+    sizes: Option<&Sizes>,
+) -> Vec<String> {
     let mut warnings = Vec::new();
     let switched = people.values().filter(|person| person.switched).count();
     if switched > 0 {
         warnings.push(format!(
             "{switched} customers were first on one side of the experiment and then on another, \
              since the control group was changed; they are counted where they were first"
+        ));
+    }
+    if let Some(sizes) = sizes.filter(|sizes| sizes.mismatch) {
+        warnings.push(format!(
+            "the groups do not have the sizes that they should have (sample-ratio mismatch, p = {:.2e}): \
+             believe no comparison of them until it is known why; shares that were changed in the period, \
+             or a budget that ran out, are a reason",
+            sizes.p_value
         ));
     }
     if figures.conversions_without_value > 0 && figures.value_won > Money::ZERO {

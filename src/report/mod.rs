@@ -3,7 +3,7 @@
 //!
 //! In flow order: [`fact`] is what it takes, read from the log and (who customers are, [`profile`]) from events; [`fold`] keeps it by rule and
 //! journey; [`people`] are the customers behind a rule, each counted once; [`figures`], [`uplift`],
-//! [`over_time`], [`traits`] and [`attribution`] are what is made of them; [`model`] is the report, and
+//! [`over_time`], [`traits`], [`sizes`] and [`attribution`] are what is made of them; [`model`] is the report, and
 //! [`table`], [`csv`] and [`picture`] show it.
 
 pub mod attribution;
@@ -17,6 +17,7 @@ pub mod over_time;
 pub mod people;
 pub mod picture;
 pub mod profile;
+mod sizes;
 pub mod table;
 pub mod traits;
 mod units;
@@ -25,8 +26,9 @@ pub mod uplift;
 #[cfg(test)]
 mod tests;
 
-pub use attribution::Model;
 pub use fact::{Fact, Side};
 pub use fold::{Fold, Period};
 pub use make::{Plan, Planned};
 pub use model::Report;
+
+pub use crate::terms::AttributionModel as Model;

@@ -74,12 +74,37 @@ pub struct RuleReport {
     pub over_holdout: Option<Uplift>,
     /// Customers it was sent to against the control group of all rules.
     pub over_control: Option<Uplift>,
+    /// Whether the groups have the sizes that they should have, if the rules of today are known.
+    pub sizes: Option<Sizes>,
     /// How the uplift over the own control group came to be known.
     pub over_time: Vec<Point>,
     /// Customers it was sent to, compared attribute by attribute; what tells most comes first.
     pub attributes: Vec<Attribute>,
     /// What a reader must know before believing any of it.
     pub warnings: Vec<String>,
+}
+
+/// The sizes of the groups of a rule's experiment, each customer counted once.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sizes {
+    /// Each group.
+    pub groups: Vec<GroupSize>,
+    /// How well they fit; it may be looked at at any time.
+    pub p_value: f64,
+    /// Whether they are wrong (sample-ratio mismatch): then no comparison of them is to be believed.
+    pub mismatch: bool,
+}
+
+/// The size of one group.
+#[derive(Clone, Debug, Serialize)]
+pub struct GroupSize {
+    /// `control`, `holdout`, or the variant.
+    pub group: String,
+    /// How many customers it has.
+    pub customers: u64,
+    /// The part of all that it should have.
+    #[serde(serialize_with = "rounded")]
+    pub share: f64,
 }
 
 /// One variant of a rule.

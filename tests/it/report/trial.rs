@@ -107,7 +107,8 @@ fn trial(seed: u64, minutes: i64) -> Report {
         let event = simulation.next(START + number * 1_000 / EVENTS_PER_SECOND);
         engine.step(event, &mut simulation);
     }
-    let plan = Plan::of(engine.rules.rules().iter().map(|rule| &rule.terms));
+    let terms = engine.rules.rules().iter().map(|rule| &rule.terms);
+    let plan = Plan::of(terms, engine.rules.policy());
     engine.fold.report(&plan, Model::LastTouch, "CNY", None)
 }
 

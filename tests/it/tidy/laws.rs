@@ -38,7 +38,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("registry", &["rule_tests", "rules", "telemetry"]),
     ("durable", &["partition"]),
     // Adds up what the log says; a pure fold, recomputed for any period.
-    ("report", &["durable", "partition", "statistics"]),
+    ("report", &["durable", "partition", "policy", "statistics"]),
     // Reads what `report` is made of, for the command line and for HTTP.
     ("measurement", &["durable", "nats", "report", "rules"]),
     // Keeps in `SCENE_RULES` what the others obey.
