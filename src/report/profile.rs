@@ -7,6 +7,8 @@ use crate::partitioning::CustomerId;
 
 /// The type of events about profiles.
 const PROFILE: &str = "customer.profile";
+/// How the name of a segment begins where it stands among attributes.
+pub(super) const SEGMENT: &str = "segment ";
 
 /// What a stored event about a profile says: the payload, and the header of a name. `None` if it is no such
 /// event, or none that the engine would have taken.
@@ -128,7 +130,7 @@ pub fn exported(line: &str) -> Option<Vec<Fact>> {
 /// A segment as an attribute: yes, or nothing.
 fn segment(name: &str, is_in: bool) -> (Box<str>, Option<Trait>) {
     let value = if is_in { yes(Some(true)) } else { None };
-    (format!("segment {name}").into(), value)
+    (format!("{SEGMENT}{name}").into(), value)
 }
 
 fn word(text: &str) -> Option<Trait> {

@@ -250,7 +250,10 @@ fn comparison(rule: &str, against: &str, uplift: &Uplift) -> Vec<String> {
 fn silenced(text: &mut String, report: &Report) {
     let any = report.rules.iter().any(|rule| !rule.silenced.is_empty());
     if any {
-        title(text, "Proposals that did not go out, by reason");
+        title(
+            text,
+            "Proposals and later steps that did not go out, by reason",
+        );
         let mut table = Table::new(2, &["rule", "reasons"]);
         for rule in report.rules.iter().filter(|rule| !rule.silenced.is_empty()) {
             let reasons: Vec<String> = (rule.silenced.iter())
@@ -402,6 +405,9 @@ pub(super) fn grouped(number: u64) -> String {
     text
 }
 
+/// Columns that are there also if they are all zero.
+const ASKED_FOR: [&str; 4] = ["sent", "held out", "converted", "cost"];
+
 /// Columns under their names: words to the left, numbers to the right.
 struct Table {
     /// The columns that are words.
@@ -431,9 +437,11 @@ impl Table {
                 cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
             })
             .collect();
-        // A column in which nobody says anything is left out.
+        // A column in which nobody says anything is left out, unless a reader would ask for it.
+        let says = |cell: &String| !["", "0", "–"].contains(&&**cell);
         let is_used = |column: usize| {
-            (self.rows.iter()).any(|row| row.get(column).is_some_and(|cell| !cell.is_empty()))
+            ASKED_FOR.contains(&&*self.head[column])
+                || (self.rows.iter()).any(|row| row.get(column).is_some_and(says))
         };
         for row in all() {
             let mut written = String::new();

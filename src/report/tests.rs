@@ -282,6 +282,23 @@ fn what_is_learned_of_a_customer_later_does_not_explain_what_they_did_before() {
 }
 
 #[test]
+fn who_was_never_put_into_a_segment_is_not_in_it() {
+    let diner = Fact::Profile {
+        customer: customer(1),
+        since: 5,
+        traits: vec![("segment diner".into(), Some(Trait::Word("yes".into())))],
+    };
+    let report = report([
+        diner,
+        Fact::Said(said(1, "a", 1, Side::Treated, 10)),
+        Fact::Said(said(2, "a", 2, Side::Treated, 10)),
+    ]);
+    let groups = report.rules[0].attributes[0].groups.iter();
+    let groups: Vec<&str> = groups.map(|group| &*group.group).collect();
+    assert_eq!(groups, ["yes", "no"]);
+}
+
+#[test]
 fn who_is_moved_from_one_side_to_another_stays_where_they_were_and_is_told_of() {
     let report = report([
         Fact::Said(said(1, "a", 1, Side::HeldOut, 10)),

@@ -5,6 +5,7 @@ use super::fact::{Side, Trait};
 use super::fold::{Change, Fold};
 use super::model::{Attribute, TraitGroup};
 use super::people::{People, Person};
+use super::profile;
 use crate::clock::Millis;
 use crate::statistics::{Proportion, cramers_v};
 use std::collections::{BTreeMap, HashMap};
@@ -69,7 +70,7 @@ fn as_of(changes: &[Change], at: Millis) -> HashMap<&str, &Trait> {
 }
 
 fn attribute(name: &str, column: &[(Option<&Trait>, &Person)]) -> Option<Attribute> {
-    let label = labels(column)?;
+    let label = labels(name, column)?;
     let mut groups: BTreeMap<(usize, String), [Proportion; 2]> = BTreeMap::new();
     for (value, person) in column {
         let sides = groups.entry(label(*value)).or_default();
@@ -110,7 +111,7 @@ type Label<'a> = Box<dyn Fn(Option<&Trait>) -> (usize, String) + 'a>;
 
 /// How the values of an attribute are put into groups, with the order of each group; `None` if they are
 /// names, which nobody can be compared by.
-fn labels<'a>(column: &[(Option<&'a Trait>, &Person)]) -> Option<Label<'a>> {
+fn labels<'a>(name: &str, column: &[(Option<&'a Trait>, &Person)]) -> Option<Label<'a>> {
     let mut numbers = Vec::new();
     let mut words: HashMap<&str, usize> = HashMap::new();
     for (value, _) in column {
@@ -137,8 +138,11 @@ fn labels<'a>(column: &[(Option<&'a Trait>, &Person)]) -> Option<Label<'a>> {
     let mut frequent: Vec<(&str, usize)> = words.into_iter().collect();
     frequent.sort_by(|one, other| other.1.cmp(&one.1).then_with(|| one.0.cmp(other.0)));
     frequent.truncate(GROUPS_MAX);
+    // Who was never put into a segment is not in it.
+    let is_segment = name.starts_with(profile::SEGMENT);
+    let absent = if is_segment { "no" } else { UNKNOWN };
     Some(Box::new(move |value| match value {
-        None => (usize::MAX, UNKNOWN.to_owned()),
+        None => (usize::MAX, absent.to_owned()),
         Some(Trait::Number(value)) => number(*value),
         Some(Trait::Word(word)) => match frequent.iter().position(|(known, _)| *known == &**word) {
             Some(order) => (VALUES_MAX + order, word.to_string()),

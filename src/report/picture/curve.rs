@@ -8,7 +8,8 @@ use crate::report::table::grouped;
 const WIDTH: f64 = 380.0;
 const HEIGHT: f64 = 170.0;
 const AXIS: f64 = 50.0;
-const TIMES: usize = 4;
+/// The longest name of a time of which five find room beside one another.
+const SHORT: usize = 8;
 
 /// Draws the uplift of a rule over its control group.
 pub(super) fn draw(canvas: &mut Canvas, (left, top): Place, rule: &RuleReport) {
@@ -44,12 +45,17 @@ pub(super) fn draw(canvas: &mut Canvas, (left, top): Place, rule: &RuleReport) {
     canvas.path(&estimates, GREEN);
     let bottom = plot.1 + HEIGHT;
     canvas.line((plot.0, bottom), (plot.0 + WIDTH, bottom), FAINT, 1.0);
-    for tick in 0..=TIMES {
-        let at = first.at + span * tick as i64 / TIMES as i64;
+    let parts = if time(first.at, span).len() <= SHORT {
+        4
+    } else {
+        2
+    };
+    for tick in 0..=parts {
+        let at = first.at + span * tick / parts;
         canvas.line((x(at), bottom), (x(at), bottom + 4.0), FAINT, 1.0);
         let anchor = match tick {
             0 => Anchor::Start,
-            TIMES => Anchor::End,
+            last if last == parts => Anchor::End,
             _ => Anchor::Middle,
         };
         canvas.text((x(at), bottom + 17.0), 11.0, anchor, INK, &time(at, span));
