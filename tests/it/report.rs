@@ -9,6 +9,7 @@ use onscene::report::{Fact, Fold, Model, Period, Plan, Report, Side, csv, pictur
 use onscene::state::DecisionId;
 use std::path::Path;
 
+mod a_a;
 mod live;
 mod trial;
 

@@ -49,6 +49,9 @@ async fn a_report_is_made_from_the_log_and_is_the_same_after_a_restart() {
     assert_eq!(rule["scene"], "trial");
     assert!(rule["figures"]["journeys"]["held_out"].as_u64().unwrap() > 20);
     assert!(rule["figures"]["converted"]["sent"].as_u64().unwrap() > 10);
+    assert!(rule["figures"]["delivered"].as_u64().unwrap() > 10);
+    assert!(rule["figures"]["accepted"].as_u64().unwrap() > 5);
+    assert_eq!(rule["sizes"]["mismatch"], false);
     assert!(!rule["attributes"].as_array().unwrap().is_empty());
     assert!(engine.get("/api/report?rul=x").starts_with("HTTP/1.1 400"));
     assert!(
