@@ -54,16 +54,14 @@ pub(super) struct Conversion {
 #[derive(Debug, Default)]
 pub struct Fold {
     pub(super) period: Period,
-    rule: Option<Box<str>>,
+    /// The rule that is asked for; those of others are kept too, since they may have spoken last.
+    pub(super) rule: Option<Box<str>>,
     pub(super) books: Vec<Book>,
     by_rule: HashMap<Arc<str>, usize>,
     seen: HashMap<DecisionId, Seen>,
     entries: HashMap<DecisionId, (usize, usize)>,
     pub(super) conversions: Vec<Conversion>,
     pub(super) people: HashMap<CustomerId, Vec<Change>>,
-    pub(super) decisions: u64,
-    pub(super) first: Option<Millis>,
-    pub(super) last: Option<Millis>,
 }
 
 impl Fold {
@@ -135,21 +133,15 @@ impl Fold {
         book.units.len() as u64 + silent + book.silenced_at_once
     }
 
-    /// The book of a rule, if the report is about it and the moment is in the period.
+    /// The book of a rule, if the moment is in the period.
     fn book_at(&mut self, rule: &Arc<str>, at: Millis) -> Option<usize> {
-        self.period.contains(at).then(|| self.book(rule)).flatten()
-    }
-
-    fn book(&mut self, rule: &Arc<str>) -> Option<usize> {
-        if self.rule.as_deref().is_some_and(|only| only != &**rule) {
-            return None;
-        }
         let books = &mut self.books;
-        let number = *self.by_rule.entry(rule.clone()).or_insert_with(|| {
-            books.push(Book::new(rule.clone()));
-            books.len() - 1
-        });
-        Some(number)
+        self.period.contains(at).then(|| {
+            *self.by_rule.entry(rule.clone()).or_insert_with(|| {
+                books.push(Book::new(rule.clone()));
+                books.len() - 1
+            })
+        })
     }
 
     fn said(&mut self, said: Said) {
@@ -167,13 +159,14 @@ impl Fold {
                 at: said.at,
             },
         );
-        self.decisions += 1;
-        self.first = Some(self.first.map_or(said.at, |first| first.min(said.at)));
-        self.last = self.last.max(Some(said.at));
+        let book = &mut self.books[book];
+        book.decisions += 1;
+        book.first = Some(book.first.map_or(said.at, |first| first.min(said.at)));
+        book.last = book.last.max(Some(said.at));
         if said.scene.is_some() {
-            self.books[book].scene = said.scene;
+            book.scene = said.scene;
         }
-        let unit = &mut self.books[book].units[unit];
+        let unit = &mut book.units[unit];
         if said.side == super::Side::Treated {
             unit.messages += 1;
             unit.cost = unit.cost.saturating_add(said.cost.unwrap_or_default());

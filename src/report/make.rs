@@ -73,7 +73,8 @@ impl Fold {
         let mut books: Vec<(&Book, Credit, Option<Arc<str>>)> = (self.books.iter().zip(credits))
             .map(|(book, credit)| (book, credit, scene_of(book)))
             .filter(|(book, _, of)| {
-                let is_asked_for = scene.is_none_or(|scene| of.as_deref() == Some(scene));
+                let is_asked_for = scene.is_none_or(|scene| of.as_deref() == Some(scene))
+                    && self.rule.as_deref().is_none_or(|rule| rule == &*book.rule);
                 is_asked_for && self.proposals(book) > 0
             })
             .collect();
@@ -85,12 +86,12 @@ impl Fold {
             currency: currency.to_owned(),
             from: self.period.from,
             to: self.period.to,
-            decisions: self.decisions,
-            first: self.first,
-            last: self.last,
+            decisions: books.iter().map(|(book, _, _)| book.decisions).sum(),
+            first: books.iter().filter_map(|(book, _, _)| book.first).min(),
+            last: books.iter().filter_map(|(book, _, _)| book.last).max(),
             confidence: 1.0 - sequence.alpha(),
             attribution: model.word(),
-            has_silenced: self.books.iter().any(|book| book.silenced_at_once > 0),
+            has_silenced: books.iter().any(|(book, _, _)| book.silenced_at_once > 0),
             programme: uplift(&sequence, &treated, &control, cost(units())),
             scenes: self.scenes(&books, &sequence),
             rules: (books.iter())

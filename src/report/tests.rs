@@ -198,6 +198,24 @@ fn a_conversion_is_credited_to_who_spoke_last_or_first_or_to_all_and_adds_up() {
 }
 
 #[test]
+fn a_report_of_one_rule_knows_that_another_spoke_last() {
+    let mut fold = Fold::new(Period::default(), Some("a"));
+    for fact in [
+        Fact::Said(said(1, "a", 1, Side::Treated, 10)),
+        Fact::Said(said(2, "b", 1, Side::Treated, 20)),
+        converted(1, 7, Some(100), 50),
+        converted(2, 7, Some(100), 50),
+    ] {
+        fold.take(fact);
+    }
+    let report = fold.report(&Plan::default(), Model::LastTouch, "CNY", None);
+    assert_eq!((report.rules.len(), report.decisions), (1, 1));
+    let figures = report.rules[0].figures;
+    assert_eq!(figures.value_won, money(100));
+    assert_eq!(figures.attributed_value, money(0));
+}
+
+#[test]
 fn customers_are_compared_once_each_and_a_planted_difference_is_found_with_its_attribute() {
     // Of those who were spoken to 30 % convert, all of them young; of those held out 10 %.
     let mut facts = Vec::new();

@@ -77,6 +77,10 @@ pub(super) struct Book {
     pub(super) rule: Arc<str>,
     pub(super) scene: Option<Arc<str>>,
     pub(super) units: Vec<Unit>,
+    /// How many decisions they are made of, and policy time of the first and the last.
+    pub(super) decisions: u64,
+    pub(super) first: Option<Millis>,
+    pub(super) last: Option<Millis>,
     /// Journeys that began to wait in the period, and may yet say something.
     pub(super) waits: HashSet<DecisionId>,
     /// How often the log has each word about proposals that did not go out.
@@ -92,6 +96,9 @@ impl Book {
             rule,
             scene: None,
             units: Vec::new(),
+            decisions: 0,
+            first: None,
+            last: None,
             waits: HashSet::new(),
             silenced: BTreeMap::new(),
             silenced_at_once: 0,
