@@ -139,7 +139,7 @@ fn truth_is_inside(rule: &RuleReport, effect: &TrueEffect) -> bool {
 fn a_report_of_simulated_customers_has_what_rules_truly_do_within_its_intervals() {
     let minutes = std::env::var("ONSCENE_TRIAL_MINUTES");
     let minutes = minutes.map_or(1, |minutes| minutes.parse().unwrap());
-    let seeds = if minutes > 1 { 5 } else { 1 };
+    let seeds = if minutes > 1 { 2 } else { 1 };
     for seed in 1..=seeds {
         let report = trial(seed, minutes);
         for (rule, effect) in ["trial/lift", "trial/none", "trial/harm"]
