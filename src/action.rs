@@ -97,7 +97,12 @@ impl Body {
         };
         let code = fields.get("code").and_then(Value::as_text).map(Into::into);
         let amount = |name: &str| {
-            let number = fields.get(name).and_then(Value::as_decimal)?;
+            let value = fields.get(name)?;
+            // What `money` made is text, as every decimal is in the log: read from there, it must be the same.
+            let number = match value.as_text() {
+                Some(text) => text.parse().ok()?,
+                None => value.as_decimal()?,
+            };
             Money::rounded(number)
         };
         Ok(Self {

@@ -18,6 +18,7 @@
 //! Around them: [`audit`] shows whether anybody has touched what was decided, [`engine`] wires and owns the tasks, [`registry`] swaps generations of rules,
 //! [`governance`] says who may change what and keeps what was changed,
 //! [`replay`] runs the same step offline, [`rule_tests`] plays tests of rules on it, [`simulate`] makes traffic, [`http`], [`telemetry`] and
+//! [`replay`] runs the same step offline, [`backtest`] compares what other rules would have said, [`rule_tests`] plays tests of rules on it, [`simulate`] makes traffic, [`http`], [`telemetry`] and
 //! [`health`] show what is going on, [`config`] and [`cli`] take orders, and [`clock`] is the only
 //! place that knows what time it is.
 //!
@@ -25,6 +26,7 @@
 
 pub mod action;
 pub mod audit;
+pub mod backtest;
 pub mod cli;
 pub mod clock;
 pub mod config;

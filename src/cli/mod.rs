@@ -5,6 +5,7 @@
 
 mod approval;
 mod audit;
+mod backtest;
 mod check;
 mod demo;
 mod dlq;
@@ -58,6 +59,8 @@ enum Command {
     New(new::New),
     /// Run history through the engine, offline: NDJSON CloudEvents in, actions out.
     Replay(replay::Replay),
+    /// Try rules on history: who would newly get, lose or change an offer?
+    Backtest(backtest::Backtest),
     /// Load profiles and history into the state, without any rule answering them.
     Import(import::Import),
     /// What worked: what was sent, what came of it, and what would be missing without it.
@@ -95,6 +98,7 @@ pub fn main() -> ExitCode {
         Command::Test(command) => command.run(),
         Command::New(command) => command.run(),
         Command::Replay(command) => command.run(),
+        Command::Backtest(command) => command.run(),
         Command::Import(command) => command.run(),
         Command::Report(command) => command.run(),
         Command::Explain(command) => command.run(),

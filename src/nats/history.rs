@@ -16,7 +16,7 @@ use super::message::StoredMessage;
 use super::pull::{PullReader, PullSpec, ReadError};
 use super::pull_careful;
 use super::stream_state::{InfoError, stream_info};
-use super::streams::{ACTIONS, EVENTS};
+use super::streams::{ACTIONS, EVENTS, PARTITIONS_KEY};
 use crate::clock::{Millis, parse_rfc3339};
 use crate::partitioning::{CustomerId, bucket_of, partition_of};
 
@@ -272,10 +272,28 @@ async fn is_there(connection: &Connection, spec: &PullSpec, next: u64, last: u64
 
 /// The first and the last sequence of a stream.
 async fn extent(connection: &Connection, stream: &'static str) -> Result<(u64, u64), ReadError> {
+    let state = stream_surely(connection, stream).await?.state;
+    Ok((state.first_sequence.max(1), state.last_sequence))
+}
+
+/// Into how many partitions the deployment's customers fall; `None` if the stream of events does not say.
+///
+/// Waits for the broker if it is away. An error means that there is no such stream.
+pub async fn deployed_partitions(connection: &Connection) -> Result<Option<u16>, ReadError> {
+    let info = stream_surely(connection, EVENTS).await?;
+    let partitions = info.config.metadata.get(PARTITIONS_KEY);
+    Ok(partitions.and_then(|number| number.parse().ok()))
+}
+
+/// Asks for a stream until there is an answer.
+async fn stream_surely(
+    connection: &Connection,
+    stream: &'static str,
+) -> Result<async_nats::jetstream::stream::Info, ReadError> {
     let mut missing = 0;
     loop {
         match stream_info(connection, stream).await {
-            Ok(info) => return Ok((info.state.first_sequence.max(1), info.state.last_sequence)),
+            Ok(info) => return Ok(info),
             Err(InfoError::Missing) => missing += 1,
             Err(InfoError::Other(_)) => connection.connected().await,
         }

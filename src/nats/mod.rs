@@ -58,7 +58,7 @@ pub use chain_wire::Outcome;
 pub use connect::{ConnectError, Connection};
 pub use control_reader::{ControlReader, owners, recorded_partitions};
 pub use dead_letters::{DeadLetter, DeadLetterError, DeadLetters};
-pub use history::{Edge, History, HistoryProgress, Period, Whose};
+pub use history::{Edge, History, HistoryProgress, Period, Whose, deployed_partitions};
 pub use log_period::{LogPeriod, PeriodError};
 pub use log_reader::LogReader;
 pub use log_store::{Behind, Extent, LogStore};

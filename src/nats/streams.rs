@@ -22,7 +22,7 @@ pub const ACTIONS: &str = "SCENE_ACTIONS";
 pub const DEAD_LETTERS: &str = "SCENE_DLQ";
 
 /// Metadata of the streams: how many partitions the deployment has.
-const PARTITIONS_KEY: &str = "onscene.partitions";
+pub(super) const PARTITIONS_KEY: &str = "onscene.partitions";
 /// Metadata of the streams: the version of this layout of subjects.
 const LAYOUT_KEY: &str = "onscene.layout";
 const LAYOUT: &str = "1";

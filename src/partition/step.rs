@@ -125,6 +125,12 @@ impl Partition {
         (output, all)
     }
 
+    /// Policy time: nothing that is due up to it is still to come.
+    #[must_use]
+    pub fn clock(&self) -> Option<Millis> {
+        self.clock
+    }
+
     /// Whether something is due that waits for a single customer.
     #[must_use]
     pub fn is_due(&self, at: Millis) -> bool {

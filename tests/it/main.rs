@@ -7,6 +7,7 @@
 )]
 
 mod audit;
+mod backtest;
 mod budgets;
 mod checkpoints;
 mod checks;

@@ -310,7 +310,17 @@ mod tests {
     /// What is read from the log is what state took when it was decided, of every kind of entry.
     #[test]
     fn an_entry_is_read_back_as_it_was_decided() {
-        for entry in entries().into_iter().chain([control()]) {
+        // An amount may be text, as `money` makes it.
+        let body = Value::Record(vec![
+            ("kind".into(), Value::Text("offer".into())),
+            ("value".into(), Value::Text("6.70".into())),
+        ]);
+        let with_text = Decision {
+            body: Body::check(body).unwrap(),
+            ..decision()
+        };
+        let with_text = LogEntry::Decision(Box::new(with_text));
+        for entry in entries().into_iter().chain([control(), with_text]) {
             let write = write_of(&entry);
             let header = |name: &str| {
                 if name == "Onscene-Kind" {

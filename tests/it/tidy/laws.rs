@@ -85,6 +85,11 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     ("simulate", &["decode"]),
     // Looks at the messages of the log as they are stored.
     ("audit", &["durable", "nats"]),
+    // Takes history through `partition` as an engine would, and compares with the log.
+    (
+        "backtest",
+        &["decode", "durable", "nats", "partition", "policy", "rules"],
+    ),
     // Describes what goes over the wire, so it names those who write and read it.
     ("schema", &["decode", "nats"]),
     // Those that put all together.
