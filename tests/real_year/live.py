@@ -14,8 +14,10 @@ import environment
 environment.enter()
 
 import argparse  # noqa: E402  (only once the venv is entered)
+import asyncio  # noqa: E402
 import contextlib  # noqa: E402
 import json  # noqa: E402
+import os  # noqa: E402
 import re  # noqa: E402
 import shutil  # noqa: E402
 import signal  # noqa: E402
@@ -25,7 +27,6 @@ import tempfile  # noqa: E402
 import time  # noqa: E402
 import urllib.error  # noqa: E402
 import urllib.request  # noqa: E402
-from datetime import datetime, timezone  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import check  # noqa: E402
@@ -114,22 +115,21 @@ def wait_decided(address):
 
 
 def decide_live(binary, folder, url, rules, options):
-    """Runs the engine while the year is published; returns how long it took to decide about all of it, and when half of
-    it had been published."""
+    """Runs the engine while the year is published; returns how long it took to decide about all of it."""
     log = folder / "log"
     command = [binary, "run", "--nats", url, "--rules", rules, "--data", folder / "data", "--http", "127.0.0.1:0"]
-    with open(log, "wb") as output, process(command, cwd=folder, stderr=output) as engine:
+    often = {**os.environ, "ONSCENE_CHECKPOINTS_INTERVAL_S": "1", "ONSCENE_CHECKPOINTS_KEEP": "100"}
+    with open(log, "wb") as output, process(command, cwd=folder, stderr=output, env=often) as engine:
         address = until("the engine", lambda: address_of(log))
         until("readiness", lambda: page(address, "/readyz"))
         began = time.monotonic()
         check.run([sys.executable, HERE / "completejourney.py", "publish", "--nats", url, "--shift-to-now",
                    *check.selection(options)])
-        half = time.time() - (time.monotonic() - began) / 2
         took = wait_decided(address) - began
         engine.send_signal(signal.SIGTERM)
         if engine.wait(PATIENCE_S) != 0:
             sys.exit(f"real year: the engine failed:\n{log.read_text()}")
-    return took, half
+    return took
 
 
 def backtest(binary, folder, url, rules, *more):
@@ -149,11 +149,27 @@ def demand_equal(found, what):
         sys.exit(f"real year: {what}: {found['same']} decisions the same, differing {differences}, {found['causes']}")
 
 
-def second_half(binary, folder, url, rules, half):
+async def stored_halfway(url):
+    """When the middle one of all events was stored."""
+    import nats
+
+    client = await nats.connect(url)
+    try:
+        last = (await client.jetstream().stream_info("SCENE_EVENTS")).state.last_seq
+        asked = json.dumps({"seq": last // 2}).encode()
+        answer = await client.request("$JS.API.STREAM.MSG.GET.SCENE_EVENTS", asked, timeout=PATIENCE_S)
+        return json.loads(answer.data)["message"]["time"]
+    finally:
+        await client.close()
+
+
+def second_half(binary, folder, url, rules):
     """What was published last, begun from checkpoints and from the log alone."""
-    middle = datetime.fromtimestamp(half, timezone.utc).isoformat()
+    middle = asyncio.run(stored_halfway(url))
     for data in (folder / "data", folder / "nowhere"):
         found, _ = backtest(binary, folder, url, rules, "--from", middle, "--data", data)
+        if not found["events"]["before"] and data.name == "nowhere":
+            sys.exit(f"real year: nothing was known before {middle}")
         print(f"from {middle}: {found['same']} decisions the same; begun with {found['start']}")
         demand_equal(found, f"the second half, {found['start']}")
 
@@ -174,7 +190,7 @@ def main():
         rules = copy_rules(folder)
         with process(server_command(folder), stderr=subprocess.DEVNULL):
             url = until("the server", lambda: server_url(folder))
-            live, half = decide_live(binary, folder, url, rules, options)
+            live = decide_live(binary, folder, url, rules, options)
             found, again = backtest(binary, folder, url, rules)
             demand_equal(found, "what was decided live")
             alone, _ = backtest(binary, folder, url, rules, "--threads", "1")
@@ -185,7 +201,7 @@ def main():
                   f"{live / again:.1f} times as fast; {found['same']} decisions the same, 0 differ")
             for line in found["rules"]:
                 print(f"  {line['rule']}: {line['figures']['after']['sent']} sent")
-            second_half(binary, folder, url, rules, half)
+            second_half(binary, folder, url, rules)
 
 
 if __name__ == "__main__":
