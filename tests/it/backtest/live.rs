@@ -220,3 +220,64 @@ async fn what_came_too_late_live_is_named_as_that() {
     );
     assert_eq!(both["causes"], serde_json::json!({}));
 }
+
+/// Nothing is switched off in a backtest: what a pause or the shadow mode kept back is named as that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_switched_off_live_is_named_as_that() {
+    let nats = Nats::with_streams(4).await;
+    let folder = Folder::new();
+    let answers = rule("", "event.stage == \"paid\"", "QUICK", "1");
+    write(
+        folder.path(),
+        &[
+            ("rules/paused.rhai", answers.clone()),
+            ("rules/shadowed.rhai", answers),
+        ],
+    );
+    let url = nats.url();
+    let publisher = EventPublisher::new(&nats.connect().await, 64);
+    let partitions = [("ONSCENE_ENGINE_PARTITIONS", "4")];
+    let mut engine = Engine::spawn_on(
+        &url,
+        &folder.path().join("rules"),
+        &folder.path().join("data"),
+        &partitions,
+    );
+    engine.wait_ready();
+    let switch = |what: &str, rule: &str| {
+        let done = onscene()
+            .args([
+                "switch", what, "--rule", rule, "--by", "Li Na", "--reason", "trial", "--nats",
+                &url,
+            ])
+            .envs(partitions)
+            .current_dir(folder.path())
+            .output()
+            .unwrap();
+        assert!(done.status.success(), "{done:?}");
+    };
+    switch("pause", "paused");
+    switch("shadow", "shadowed");
+    for number in 0..8 {
+        publish(&publisher, &format!("a{number}"), &format!("C{number}")).await;
+    }
+    wait_actions(&url, 8).await;
+    switch("resume", "paused");
+    switch("unshadow", "shadowed");
+    for number in 0..8 {
+        publish(&publisher, &format!("b{number}"), &format!("C{number}")).await;
+    }
+    wait_actions(&url, 24).await;
+    engine.terminate();
+    let found = findings(folder.path(), &["--nats", &url]);
+    assert_eq!(found["same"], 16, "{found:#}");
+    assert_eq!(
+        found["differences"],
+        serde_json::json!({"gained": 8, "lost": 0, "changed": 8})
+    );
+    assert_eq!(
+        found["causes"],
+        serde_json::json!({"switch": 16}),
+        "{found:#}"
+    );
+}
