@@ -46,6 +46,9 @@ pub struct GenerationTail {
     pub generation: String,
     /// Its decisions in the export.
     pub decisions: u64,
+    /// The SHA-256 of its rule files, all of it: the generation is a part of that. None if they were not kept.
+    #[serde(default)]
+    pub texts: Option<ChainHash>,
 }
 
 /// Counts what goes into an export, or comes out of one.
@@ -91,6 +94,7 @@ impl Tally {
                 .map(|(generation, decisions)| GenerationTail {
                     generation: generation.clone(),
                     decisions: *decisions,
+                    texts: None,
                 })
                 .collect(),
         }

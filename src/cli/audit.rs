@@ -19,7 +19,7 @@ use std::process::ExitCode;
 /// Everything that was decided, exported so that it shows whether anybody has touched it.
 #[derive(Args, Debug)]
 #[command(
-    after_help = "Examples:\n  onscene audit export --out 2026-11.ndjson --from 2026-11-01T00:00:00Z --to 2026-12-01T00:00:00Z\n  onscene audit export --out 2026-12.ndjson --after 2026-11.ndjson\n  onscene audit verify 2026-11.ndjson 2026-12.ndjson --anchor export:8412:3fe8…\n  onscene audit verify --nats nats://127.0.0.1:4222       the log itself\n  onscene audit anchors                                   to be kept elsewhere\n\nExit code: 0; 1 if something is not as it was written. docs/audit.md says what that shows."
+    after_help = "Examples:\n  onscene audit export --out 2026-11.ndjson --from 2026-11-01T00:00:00Z --to 2026-12-01T00:00:00Z\n  onscene audit export --out 2026-12.ndjson --after 2026-11.ndjson --texts texts\n  onscene audit verify 2026-11.ndjson 2026-12.ndjson --anchor export:8412:3fe8…\n  onscene audit verify --nats nats://127.0.0.1:4222       the log itself\n  onscene audit anchors                                   to be kept elsewhere\n\nExit code: 0; 1 if something is not as it was written. docs/audit.md says what that shows."
 )]
 pub(super) struct Audit {
     #[command(flatten)]
@@ -54,6 +54,9 @@ struct Export {
     /// Go on from this export: the two verify together, and nothing is left out between them.
     #[arg(long, value_name = "FILE", conflicts_with = "from")]
     after: Option<PathBuf>,
+    /// A folder to write the rule files of each generation into that decided something, in folders named by it.
+    #[arg(long, value_name = "DIR")]
+    texts: Option<PathBuf>,
 }
 
 #[derive(Args, Debug)]

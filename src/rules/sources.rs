@@ -148,9 +148,9 @@ impl Sources {
         shared.fold(0, |all, source| all ^ source.digest())
     }
 
-    /// The content hash of all files but the tests: the same files have the same generation anywhere.
+    /// The SHA-256 of all files but the tests: of each path and each text, with its length before it.
     #[must_use]
-    pub fn generation(&self) -> Arc<str> {
+    pub fn digest(&self) -> [u8; 32] {
         let mut hash = Sha256::new();
         for source in self.files() {
             for part in [&source.path, &source.text] {
@@ -158,9 +158,15 @@ impl Sources {
                 hash.update(part.as_bytes());
             }
         }
+        hash.finalize().into()
+    }
+
+    /// The content hash of all files but the tests: the same files have the same generation anywhere.
+    #[must_use]
+    pub fn generation(&self) -> Arc<str> {
         use std::fmt::Write as _;
         let mut hex = String::with_capacity(16);
-        for byte in &hash.finalize()[..8] {
+        for byte in &self.digest()[..8] {
             let _ = write!(hex, "{byte:02x}");
         }
         hex.into()

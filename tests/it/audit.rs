@@ -40,8 +40,8 @@ fn refused(arguments: &[&str]) -> String {
     said(&output)
 }
 
-/// Has the rules decide with two generations, with a restart of the engine in between; keeps each one's files.
-async fn two_generations(nats: &Nats, texts: &Path) {
+/// Has the rules decide with two generations, with a restart of the engine in between.
+async fn two_generations(nats: &Nats) {
     let rules = Folder::new();
     let publisher = EventPublisher::new(&nats.connect().await, 64);
     kit::save(rules.path(), "answer.rhai", &kit::answering_rule("ONE"));
@@ -49,9 +49,6 @@ async fn two_generations(nats: &Nats, texts: &Path) {
     for (round, code) in ["ONE", "TWO", "TWO"].into_iter().enumerate() {
         kit::save(rules.path(), "answer.rhai", &kit::answering_rule(code));
         let sources = Sources::read(rules.path()).unwrap();
-        let kept = texts.join(&*sources.generation());
-        std::fs::create_dir_all(&kept).unwrap();
-        std::fs::copy(rules.path().join("answer.rhai"), kept.join("answer.rhai")).unwrap();
         if round == 2 {
             assert!(engine.terminate().success());
             engine = Engine::start(&nats.url(), rules.path());
@@ -83,14 +80,13 @@ async fn delete(nats: &Nats, sequence: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_decision_is_exported_with_the_rule_text_that_made_it_and_tampering_is_named() {
     let (nats, folder) = (Nats::start().await, Folder::new());
-    let texts = folder.path().join("texts");
-    two_generations(&nats, &texts).await;
-    let (url, out, texts) = (
-        nats.url(),
-        path(&folder, "all.ndjson"),
-        texts.to_str().unwrap().to_owned(),
-    );
-    let anchor = done(&["audit", "export", "--nats", &url, "--out", &out]);
+    two_generations(&nats).await;
+    let [out, texts] = ["all.ndjson", "texts"].map(|name| path(&folder, name));
+    let url = nats.url();
+    let arguments = [
+        "audit", "export", "--nats", &url, "--out", &out, "--texts", &texts,
+    ];
+    let anchor = done(&arguments);
     let export = std::fs::read_to_string(&out).unwrap();
     let decided = export
         .lines()

@@ -1,6 +1,7 @@
 //! Writes the log to a file.
 
 use super::Export;
+use super::texts;
 use super::verify::lines;
 use crate::audit::{Anchor, FORMAT, Head, Line, LinkFault, Links, Record, Sealer, Tally, verify};
 use crate::clock::{Millis, format_rfc3339, now_ms};
@@ -67,9 +68,16 @@ pub(super) async fn run(export: &Export, connection: &Connection) -> anyhow::Res
     let until = writing
         .records(&mut period, export.to, after_sequence)
         .await?;
-    let tail = writing.tally.tail(until);
+    let mut tail = writing.tally.tail(until);
+    let folder = export.texts.as_deref();
+    let missing = texts::gather(connection, folder, &mut tail).await?;
     writing.line(&Line::Tail(tail))?;
-    writing.finish(&export.out)
+    let code = writing.finish(&export.out)?;
+    Ok(if folder.is_some() && missing > 0 {
+        ExitCode::FAILURE
+    } else {
+        code
+    })
 }
 
 async fn start(export: &Export, connection: &Connection) -> anyhow::Result<Start> {

@@ -37,6 +37,8 @@ pub(super) struct Audited {
     anchors: Vec<(Anchor, bool)>,
     /// Decisions of each generation.
     generations: BTreeMap<String, u64>,
+    /// The hashes of their rule files, as the exports say.
+    texts: BTreeMap<String, ChainHash>,
 }
 
 impl Audited {
@@ -76,6 +78,7 @@ pub(super) fn run(arguments: &Verify, nats: Option<&str>) -> anyhow::Result<Exit
         links: Links::default(),
         anchors: anchors.map(|anchor| (anchor.clone(), false)).collect(),
         generations: BTreeMap::new(),
+        texts: BTreeMap::new(),
     };
     let mut sound = Vec::new();
     let mut before: Option<Verified> = None;
@@ -116,7 +119,12 @@ fn file(
                 audited.links = Links::default();
             }
             Line::Record(record) => audited.record(&of, record),
-            Line::Head(_) | Line::Tail(_) => {}
+            Line::Tail(tail) => {
+                let texts = tail.generations.iter();
+                let texts = texts.filter_map(|of| Some((of.generation.clone(), of.texts?)));
+                audited.texts.extend(texts);
+            }
+            Line::Head(_) => {}
         }
         audited.line(n, hash);
     });
@@ -167,7 +175,7 @@ fn finish(arguments: &Verify, mut audited: Audited) -> anyhow::Result<ExitCode> 
         }
     }
     if let Some(folder) = &arguments.texts {
-        texts::verify(folder, &audited.generations, findings)?;
+        texts::verify(folder, &audited.generations, &audited.texts, findings)?;
     }
     Ok(ExitCode::from(u8::from(findings.faults() > 0)))
 }
