@@ -86,8 +86,9 @@ async fn after_the_kill_switch_is_acknowledged_nothing_of_the_rule_is_stored_and
     assert!(paused > 0.0);
     assert!(engine.metric("onscene_switches_active{kind=\"rule\"}") > 0.5);
     println!(
-        "result: kill switch at {}/s: acknowledged by 16 partitions {took:?} after the command began; {before} actions of the rule before, {after} after, of {count} events",
-        rate()
+        "result: kill switch at {}/s: {before} actions of the rule before, {after} after, of {count} events; the command took {took:?} and says: {}",
+        rate(),
+        said.lines().nth(1).unwrap_or_default()
     );
     assert!(took < Duration::from_secs(10), "{took:?}");
 }
@@ -174,4 +175,38 @@ async fn a_rule_in_shadow_decides_and_sends_to_its_test_customers_alone() {
     let log = wait_answers(&nats, "two", 3).await;
     let sent = |logged: &&Logged| logged.rule() == Some("one") && logged.trigger() == "e3";
     assert_eq!(log.iter().find(sent).unwrap().channel, "push");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rule_in_shadow_takes_nothing_from_others_neither_the_group_nor_the_budget() {
+    let (nats, rules) = (Nats::start().await, Folder::new());
+    let rule = |code: &str, fields: &str| {
+        let text = kit::answering_rule(code).replace("fresh:", &format!("{fields}, fresh:"));
+        text.replace("value:", "cost: 3, value:")
+    };
+    let (first, second) = ("group: \"g\", priority: 90", "group: \"g\"");
+    let budget = format!("{first}, budget: #{{ total: 100 }}, cooldown: \"1d\"");
+    kit::save(rules.path(), "one.rhai", &rule("ONE", &budget));
+    kit::save(rules.path(), "two.rhai", &rule("TWO", second));
+    let engine = Engine::start(&nats.url(), rules.path());
+    let publisher = EventPublisher::new(&nats.connect().await, 64);
+    done(&switch(&nats, &["shadow", "--rule", "one"]));
+    kit::publish(&publisher, "e1", "C1").await;
+    kit::publish(&publisher, "e2", "C1").await;
+    let log = wait_answers(&nats, "two", 2).await;
+    let shadows = log.iter().filter(|logged| logged.channel == "_shadow");
+    let shadows: Vec<_> = shadows
+        .map(|logged| (logged.rule(), logged.trigger()))
+        .collect();
+    // Its own cooldown counts what was sent, and nothing was.
+    assert_eq!(shadows, [(Some("one"), "e1"), (Some("one"), "e2")]);
+    assert!(engine.metric("onscene_budget_spent{rule=\"one\"}") < 0.5);
+    done(&switch(&nats, &["unshadow", "--rule", "one"]));
+    kit::publish(&publisher, "e3", "C1").await;
+    let log = wait_answers(&nats, "one", 3).await;
+    let last = log.iter().rfind(|logged| logged.is_action()).unwrap();
+    assert_eq!((last.rule(), &*last.channel), (Some("one"), "push"));
+    kit::eventually("it is spent", || {
+        engine.metric("onscene_budget_spent{rule=\"one\"}") > 2.5
+    });
 }
