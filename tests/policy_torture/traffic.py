@@ -62,10 +62,10 @@ class Traffic:
     def first_profile(self, number):
         pick = self.random
         data = {
-            "consents": {channel: pick.random() < 0.8 for channel in self.spec["channels"]},
+            "consents": {channel: pick.random() < 0.85 for channel in self.spec["channels"] if pick.random() < 0.9},
             "reachable": {channel: pick.random() < 0.9 for channel in self.spec["channels"] if pick.random() < 0.3},
             "segments": {"add": [segment for segment in SEGMENTS if pick.random() < 0.5]},
-            "attributes": {},
+            "attributes": {"do_not_disturb": True} if pick.random() < 0.03 else {},
         }
         zone = pick.choice(ZONES)
         if zone:
@@ -79,13 +79,17 @@ class Traffic:
 
     def changed_profile(self):
         pick = self.random
-        what = pick.randrange(5)
+        what = pick.randrange(7)
         if what == 0:
             return {"time_zone": pick.choice([zone for zone in ZONES if zone])}
         if what == 1:
             return {"reachable": {pick.choice(self.spec["channels"]): pick.random() < 0.5}}
         if what == 2:
             return {"segments": {pick.choice(["add", "remove"]): [pick.choice(SEGMENTS)]}}
+        if what == 5:
+            return {"segments": {pick.choice(["add", "remove", "remove"]): ["complaint-open"]}}
+        if what == 6:
+            return {"attributes": {"do_not_disturb": pick.random() < 0.3}}
         if what == 3 and self.spec["purposes"]:
             return {"consents": {f"purpose:{pick.choice(self.spec['purposes'])}": pick.random() < 0.7}}
         return {"consents": {pick.choice(self.spec["channels"]): pick.random() < 0.6}}
@@ -94,7 +98,7 @@ class Traffic:
         """One customer's events: some do something twice a week, some ten times a day, often within minutes."""
         pick = self.random
         end = START + self.days * DAY
-        rate = pick.choice([0.25, 0.25, 0.5, 0.5, 0.5, 1, 1, 2, 6])
+        rate = pick.choice([0.1, 0.2, 0.2, 0.3, 0.3, 0.5, 1, 4])
         at = first
         while True:
             at += 1 + int(pick.expovariate(rate) * DAY)
@@ -127,6 +131,30 @@ class Traffic:
 
     def amount(self, largest):
         return f"{self.random.randrange(100, largest * 100) / 100:.2f}"
+
+
+OUTCOMES = ["delivered", "opened", "accepted", "declined", "declined", "unsubscribed", "failed", "failed", "failed"]
+
+
+def with_outcomes(events, actions, seed):
+    """The same events with what came back about some actions, each given as its time, its customer and its id."""
+    pick = random.Random(f"{seed}/outcomes")
+    outcomes = []
+    for at, customer, action in actions:
+        if pick.random() < 0.1:
+            kind = f"offer.{pick.choice(OUTCOMES)}"
+            when = at + pick.randrange(MINUTE, DAY)
+            outcomes.append((when, event(kind, f"-of-{action}", when, customer, {"action": action})))
+    merged = [(parse(one["time"]), one) for one in events] + outcomes
+    merged.sort(key=lambda one: one[0])
+    last = 0
+    for at, one in merged:
+        last = max(at, last + 1)
+        yield {**one, "time": rfc3339(last)}
+
+
+def parse(text):
+    return int(datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1_000 + 0.5)
 
 
 def write(path, events):
