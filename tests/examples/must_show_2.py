@@ -213,6 +213,7 @@ async def show(url, onscene, rules):
         name: value for name, value in stored[0].headers.items() if not name.startswith("Nats-")
     }
     owner = headers.pop("Onscene-Owner", "")
+    link = headers.pop("Onscene-Chain", "")
     equal("an owner is named", bool(owner), True)
     equal("the headers", headers, expected_headers(action, acknowledged.seq, policy_time))
 

@@ -118,7 +118,10 @@ fn decision(message: &Message) -> Decision {
 async fn count(url: &str) -> (usize, usize) {
     let jetstream = jetstream(url).await;
     let stream = jetstream.get_stream_no_info("SCENE_ACTIONS").await.unwrap();
-    let mut subjects = stream.info_with_subjects("scene.actions.>").await.unwrap();
+    // An engine that has just been started has yet to make it.
+    let Ok(mut subjects) = stream.info_with_subjects("scene.actions.>").await else {
+        return (0, 0);
+    };
     let (mut journeys, mut others) = (0, 0);
     while let Some(Ok((subject, messages))) = subjects.next().await {
         if subject.starts_with("scene.actions.inapp.") {
