@@ -86,9 +86,19 @@ impl Engine {
 
     /// The value of a metric.
     pub(crate) fn metric(&self, series: &str) -> anyhow::Result<f64> {
+        self.metrics([series]).map(|[value]| value)
+    }
+
+    /// The values of metrics at one time.
+    pub(crate) fn metrics<const N: usize>(&self, series: [&str; N]) -> anyhow::Result<[f64; N]> {
         let text = self.get("/metrics")?;
-        let line = text.lines().find_map(|line| line.strip_prefix(series));
-        Ok(line.unwrap_or("0").trim().parse()?)
+        let mut values = [0.0; N];
+        for (value, series) in values.iter_mut().zip(series) {
+            if let Some(line) = text.lines().find_map(|line| line.strip_prefix(series)) {
+                *value = line.trim().parse()?;
+            }
+        }
+        Ok(values)
     }
 
     /// What it holds of memory, in bytes.

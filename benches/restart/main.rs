@@ -287,12 +287,13 @@ impl Answers {
     }
 
     fn of(engine: &Engine) -> anyhow::Result<Self> {
-        let of = |series: &str| engine.metric(&format!("onscene_event_to_action_seconds_{series}"));
-        let count = of("count")?;
+        let of = |series: &str| format!("onscene_event_to_action_seconds_{series}");
+        let in_time = format!("bucket{{le=\"{LATE}\"}}");
+        let series = ["count", "sum", &in_time].map(of);
+        let [count, sum, in_time] = engine.metrics(series.each_ref().map(String::as_str))?;
         anyhow::ensure!(count > 0.0, "no event was answered");
-        let in_time = of(&format!("bucket{{le=\"{LATE}\"}}"))?;
         Ok(Self {
-            mean: of("sum")? / count,
+            mean: sum / count,
             late: 1.0 - in_time / count,
         })
     }
