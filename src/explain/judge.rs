@@ -7,7 +7,7 @@ use crate::action::{Decision, Verdict};
 use crate::clock::Millis;
 use crate::event::Value;
 use crate::money::Money;
-use crate::partition::{Input, Output};
+use crate::partition::{Input, LogEntry, Output, TimerChange};
 use crate::policy;
 use crate::rules::RuleSet;
 use crate::state::{Draw, Ledger};
@@ -29,6 +29,8 @@ pub(super) struct Judgement {
 pub(super) struct Judged {
     pub(super) verdict: Option<Verdict>,
     pub(super) decision: Option<Box<Decision>>,
+    /// Whether it began to wait: also where its first step was not said, and a later one is to come.
+    waits: bool,
     pub(super) checks: Vec<CheckFacts>,
     pub(super) winner: Option<Arc<str>>,
     pub(super) error: Option<String>,
@@ -125,11 +127,17 @@ fn by_rule(output: Output) -> BTreeMap<Arc<str>, Judged> {
         rules.entry(rule).or_default().verdict = Some(verdict);
     }
     for entry in output.entries {
-        if let crate::partition::LogEntry::Decision(decision) = entry {
-            let judged = rules.entry(decision.rule.clone()).or_default();
-            // What stands in for an action that failed is no verdict of the rule's, which was not asked.
-            judged.verdict.get_or_insert(decision.verdict);
-            judged.decision = Some(decision);
+        match entry {
+            LogEntry::Decision(decision) => {
+                let judged = rules.entry(decision.rule.clone()).or_default();
+                // What stands in for an action that failed is no verdict of the rule's, which was not asked.
+                judged.verdict.get_or_insert(decision.verdict);
+                judged.decision = Some(decision);
+            }
+            LogEntry::Timer(record) if matches!(record.change, TimerChange::Armed { .. }) => {
+                rules.entry(record.rule).or_default().waits = true;
+            }
+            _ => {}
         }
     }
     for silenced in output.silenced {
@@ -182,7 +190,7 @@ pub(super) fn agreement(rule: &str, judged: &Judged, story: &Story) -> Agreement
             "the log has an action, {} by {}, and asked again it would not be one",
             logged.verdict, logged.channel
         )),
-        (None, None) => match (judged.verdict == Some(Verdict::Deferred), waits) {
+        (None, None) => match (judged.waits, waits) {
             (true, false) => Agreement::No(
                 "asked again it would begin to wait, and the log does not say so".to_owned(),
             ),
