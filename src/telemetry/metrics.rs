@@ -82,7 +82,6 @@ pub struct Metrics {
     checkpoint_seconds: Histogram,
     /// The longest time that events of a partition waited for a checkpoint since the start, in seconds.
     checkpoint_longest_pause: Gauge,
-    /// The longest that a slice of a checkpoint ran on a processor since the start, in seconds.
     /// Rules in the live generation.
     pub rules: IntGauge,
     /// Reloads of the rule set by result: `swapped` or `refused`.
