@@ -34,6 +34,8 @@ pub struct Config {
     pub rules: PathBuf,
     /// `rules.require_tests_pass`: rules whose tests fail do not go live.
     pub require_tests_pass: bool,
+    /// `run --plain`: Rhai is asked for every condition. A flag alone, for whoever doubts the native code.
+    pub plain: bool,
     /// `data.folder`: for checkpoints.
     pub data: PathBuf,
     /// `checkpoints.interval_s`: how often each partition takes a checkpoint; `None` if none are taken.
@@ -98,6 +100,7 @@ impl Config {
             through_interval: reader.whole("engine.through_interval_s", 60, 1, 3_600) * SECOND,
             rules: reader.text("rules.folder", "rules").into(),
             require_tests_pass: reader.boolean("rules.require_tests_pass", true),
+            plain: false,
             data: reader.text("data.folder", "data").into(),
             checkpoint_interval: Some(reader.whole("checkpoints.interval_s", 60, 0, 86_400))
                 .filter(|seconds| *seconds > 0)

@@ -68,6 +68,19 @@ pub struct Fault {
 pub struct Demands {
     /// Their tests, played with this configuration; `None` if tests are not asked.
     pub tests: Option<Environment>,
+    /// Whether Rhai is asked for every condition, without native code and without an index.
+    pub plain: bool,
+}
+
+impl Demands {
+    /// A rule set in the form in which it goes live.
+    fn form(&self, set: Arc<RuleSet>) -> Arc<RuleSet> {
+        if self.plain {
+            Arc::new(RuleSet::clone(&set).plain())
+        } else {
+            set
+        }
+    }
 }
 
 impl Demands {
@@ -165,7 +178,7 @@ impl RuleRegistry {
         Self {
             folder: folder.to_owned(),
             generations: signal::Sender::new(0),
-            live: ArcSwap::new(set),
+            live: ArcSwap::new(demands.form(set)),
             live_since: Mutex::new(now_ms()),
             fault: Mutex::new(None),
             seen: Mutex::new(sources.clone()),
@@ -294,7 +307,7 @@ impl RuleRegistry {
 
     fn swap(&self, set: Arc<RuleSet>, started: std::time::Instant) {
         self.metrics.rules.set(count(&set));
-        let before = self.live.swap(set.clone());
+        let before = self.live.swap(self.demands.form(set.clone()));
         self.generations.send_modify(|count| *count += 1);
         *lock(&self.live_since) = now_ms();
         self.metrics.reloads.with_label_values(&["swapped"]).inc();

@@ -31,6 +31,9 @@ pub(super) struct Replay {
     /// Also print proposals that did not go out, with their verdict.
     #[arg(long)]
     all: bool,
+    /// Ask Rhai for every condition, without native code and without an index: the same output, slower.
+    #[arg(long)]
+    plain: bool,
     /// Go on after the last event up to this time (RFC 3339), doing what falls due by then.
     #[arg(long, value_name = "TIME", value_parser = time)]
     until: Option<Millis>,
@@ -52,7 +55,7 @@ struct Tally {
 impl Replay {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
         let config = self.settings.load(&[])?;
-        let mut engine = engine(&config, self.all)?;
+        let mut engine = engine(&config, self.all, self.plain)?;
         let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
         let mut tally = Tally::default();
         let started = crate::clock::monotonic_now();
@@ -202,10 +205,11 @@ fn silenced_json(silenced: &Silenced, generation: &str) -> serde_json::Value {
     json
 }
 
-fn engine(config: &Config, all: bool) -> anyhow::Result<Engine> {
+fn engine(config: &Config, all: bool, plain: bool) -> anyhow::Result<Engine> {
     let sources = Sources::read(&config.rules)
         .with_context(|| format!("could not load the rules in {}", config.rules.display()))?;
     let rules = match RuleSet::compile(&sources) {
+        Ok(rules) if plain => rules.plain(),
         Ok(rules) => rules,
         Err(faults) => {
             eprint!("{}", render(&faults));

@@ -23,15 +23,19 @@ pub(super) struct Run {
     /// Address of the HTTP server [default: 127.0.0.1:8080]
     #[arg(long, value_name = "ADDR")]
     http: Option<String>,
+    /// Ask Rhai for every condition, without native code and without an index: the same decisions, slower.
+    #[arg(long)]
+    plain: bool,
 }
 
 impl Run {
     pub(super) fn run(&self) -> anyhow::Result<ExitCode> {
-        let config = self.settings.load(&[
+        let mut config = self.settings.load(&[
             ("--nats", "nats.url", self.nats.nats.as_deref()),
             ("--data", "data.folder", self.data.as_deref()),
             ("--http", "http.address", self.http.as_deref()),
         ])?;
+        config.plain = self.plain;
         crate::telemetry::init_log();
         block_on(run(config))
     }

@@ -251,6 +251,7 @@ fn demands(config: &Config) -> Demands {
     let asked = config.require_tests_pass;
     Demands {
         tests: asked.then(|| Environment::of(config)),
+        plain: config.plain,
     }
 }
 

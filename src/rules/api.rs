@@ -150,57 +150,8 @@ impl CustomerView {
     }
 
     fn filter_field(&self, kind: &str, field: &str) -> Answer<FilterField> {
-        let fixed: &[(&str, FilterField)] = match kind {
-            "merchant.checkout" => &[
-                ("amount", FilterField::Amount),
-                ("category", FilterField::Category),
-                ("merchant", FilterField::Merchant),
-                ("stage", FilterField::Stage),
-                ("tender", FilterField::Tender),
-                ("partner", FilterField::Partner),
-            ],
-            "account.movement" => &[
-                ("amount", FilterField::Amount),
-                ("category", FilterField::Category),
-                ("counterparty", FilterField::Counterparty),
-                ("channel", FilterField::Channel),
-                ("direction", FilterField::Direction),
-                ("purpose", FilterField::Purpose),
-            ],
-            _ => &[],
-        };
-        if let Some((_, found)) = fixed.iter().find(|(name, _)| *name == field) {
-            return Ok(*found);
-        }
-        let declared = self.0.schema.event_type(kind);
-        let kept = declared
-            .into_iter()
-            .flat_map(|t| &t.fields)
-            .filter(|f| f.keep);
-        if !kept.clone().any(|f| &*f.name == field) {
-            let known: Vec<&str> = fixed
-                .iter()
-                .map(|(name, _)| *name)
-                .chain(kept.map(|f| &*f.name))
-                .collect();
-            return Err(error(match did_you_mean(field, known.iter().copied()) {
-                Some(meant) => format!(
-                    "`{kind}` keeps no field `{field}` for filters: did you mean `{meant}`?"
-                ),
-                None => format!(
-                    "`{kind}` keeps no field `{field}` for filters (it keeps: {}): declare it with `keep = true` in schema.toml",
-                    known.join(", ")
-                ),
-            }));
-        }
-        Ok(match field {
-            "amount" => FilterField::Amount,
-            "category" => FilterField::Category,
-            "merchant" => FilterField::Merchant,
-            "counterparty" => FilterField::Counterparty,
-            "channel" => FilterField::Channel,
-            other => FilterField::Kept(self.0.customers.names().intern(other)),
-        })
+        let place = filter_place(&self.0.schema, kind, field)?;
+        Ok(place.unwrap_or_else(|| FilterField::Kept(self.0.customers.names().intern(field))))
     }
 
     fn declared(&self, kind: &str) -> Answer<()> {
@@ -302,6 +253,65 @@ impl CustomerView {
         }
         Record::new("this event", fields)
     }
+}
+
+/// Which field of entries a filter of a type means; `None` for one that the type's declaration keeps.
+pub(super) fn filter_place(
+    schema: &Schema,
+    kind: &str,
+    field: &str,
+) -> Answer<Option<FilterField>> {
+    let fixed: &[(&str, FilterField)] = match kind {
+        "merchant.checkout" => &[
+            ("amount", FilterField::Amount),
+            ("category", FilterField::Category),
+            ("merchant", FilterField::Merchant),
+            ("stage", FilterField::Stage),
+            ("tender", FilterField::Tender),
+            ("partner", FilterField::Partner),
+        ],
+        "account.movement" => &[
+            ("amount", FilterField::Amount),
+            ("category", FilterField::Category),
+            ("counterparty", FilterField::Counterparty),
+            ("channel", FilterField::Channel),
+            ("direction", FilterField::Direction),
+            ("purpose", FilterField::Purpose),
+        ],
+        _ => &[],
+    };
+    if let Some((_, found)) = fixed.iter().find(|(name, _)| *name == field) {
+        return Ok(Some(*found));
+    }
+    let declared = schema.event_type(kind);
+    let kept = declared
+        .into_iter()
+        .flat_map(|t| &t.fields)
+        .filter(|f| f.keep);
+    if !kept.clone().any(|f| &*f.name == field) {
+        let known: Vec<&str> = fixed
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(kept.map(|f| &*f.name))
+            .collect();
+        return Err(error(match did_you_mean(field, known.iter().copied()) {
+            Some(meant) => {
+                format!("`{kind}` keeps no field `{field}` for filters: did you mean `{meant}`?")
+            }
+            None => format!(
+                "`{kind}` keeps no field `{field}` for filters (it keeps: {}): declare it with `keep = true` in schema.toml",
+                known.join(", ")
+            ),
+        }));
+    }
+    Ok(match field {
+        "amount" => Some(FilterField::Amount),
+        "category" => Some(FilterField::Category),
+        "merchant" => Some(FilterField::Merchant),
+        "counterparty" => Some(FilterField::Counterparty),
+        "channel" => Some(FilterField::Channel),
+        _ => None,
+    })
 }
 
 /// A call as a rule writes it.

@@ -2,6 +2,7 @@
 
 use super::api::CustomerView;
 use super::asked::Recorder;
+use super::native::{Answered, Ask, AskId, Memo, Native};
 use super::record::{Fields, Record, text};
 use crate::clock::Millis;
 use crate::event::{Event, Occasion, Schema};
@@ -23,6 +24,12 @@ impl EventView {
     #[must_use]
     pub fn new(occasion: &Occasion, customer: Option<&CustomerId>) -> Self {
         Self(Dynamic::from(Record::of_occasion(occasion, customer)))
+    }
+}
+
+impl EventView {
+    pub(super) fn dynamic(&self) -> &Dynamic {
+        &self.0
     }
 }
 
@@ -61,6 +68,9 @@ pub struct Moment<'a> {
     subject: Subject<'a>,
     standing: Standing<'a>,
     schema: &'a Arc<Schema>,
+    /// The conditions of the rule set that made it, if they are native.
+    native: Option<&'a Native>,
+    memo: OnceCell<Memo>,
     /// Made when the first rule needs them.
     views: OnceCell<(Dynamic, Dynamic)>,
     trimmed: Arc<AtomicBool>,
@@ -72,11 +82,14 @@ impl<'a> Moment<'a> {
         subject: Subject<'a>,
         standing: Standing<'a>,
         schema: &'a Arc<Schema>,
+        native: Option<&'a Native>,
     ) -> Self {
         Self {
             subject,
             standing,
             schema,
+            native,
+            memo: OnceCell::new(),
             views: OnceCell::new(),
             trimmed: Arc::default(),
             recorder: None,
@@ -100,6 +113,27 @@ impl<'a> Moment<'a> {
     #[must_use]
     pub fn standing(&self) -> Standing<'a> {
         self.standing
+    }
+
+    /// What it is about.
+    pub(super) fn subject(&self) -> Subject<'a> {
+        self.subject
+    }
+
+    /// Notes that a window reaches over the edge of the journal.
+    pub(super) fn mark_trimmed(&self) {
+        self.trimmed.store(true, Ordering::Relaxed);
+    }
+
+    /// The native conditions that may be asked: not while what rules ask is written down.
+    pub(super) fn native(&self) -> Option<&'a Native> {
+        self.native.filter(|_| self.recorder.is_none())
+    }
+
+    /// The answer to a question, computed when it is asked for first.
+    pub(super) fn answer(&self, asks: &[Ask], id: AskId) -> &Answered {
+        let memo = self.memo.get_or_init(|| Memo::new(asks.len()));
+        memo.get(id, || asks[id as usize].answer(self))
     }
 
     pub(super) fn views(&self) -> (Dynamic, Dynamic) {

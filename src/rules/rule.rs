@@ -18,6 +18,8 @@ pub struct Rule {
     pub file: Arc<str>,
     /// A hash of its text and of all that it may call: what changes when the rule may behave otherwise.
     pub digest: u64,
+    /// Its place among the rules that it was compiled with.
+    pub(super) number: usize,
     pub(super) functions: AST,
     /// How many parameters each of [`Function::ALL`] takes; 0 for one that is not there.
     pub(super) parameters: [usize; 5],

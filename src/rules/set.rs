@@ -1,10 +1,11 @@
 //! All rules, compiled and immutable: one generation.
 
-use super::analysis::{self, CheckOptions, Checker, FileView, RuleView, World};
+use super::analysis::{self, CheckOptions, Checker, FileView, FunctionView, RuleView, World};
 use super::api;
 use super::diagnostic::{self, Diagnostic};
 use super::header;
 use super::moment::{Moment, PastDecision, Standing, Subject};
+use super::native::{Compiler, Extent, Native};
 use super::parse;
 use super::policy_file;
 use super::rule::{Function, Rule, RuleError};
@@ -30,6 +31,8 @@ pub struct RuleSet {
     pub(super) by_type: HashMap<Arc<str>, Vec<Arc<Rule>>>,
     pub(super) by_name: HashMap<Arc<str>, Arc<Rule>>,
     pub(super) warnings: Arc<[Diagnostic]>,
+    /// The conditions as native code; `None` where Rhai is always asked.
+    pub(super) native: Option<Arc<Native>>,
 }
 
 impl std::fmt::Debug for RuleSet {
@@ -70,9 +73,12 @@ impl RuleSet {
         parse::keep_as_written(&mut engine);
         api::register_properties(&mut engine, &schema);
         let libraries = library(&mut engine, &sources.library, &mut faults);
+        let functions = library_functions(&libraries);
+        let mut native = Compiler::new(&functions, &schema);
         let world = World::new(sources, &schema, libraries, options);
         let mut checker = Checker::new(&world);
-        let rules = read_rules(&engine, sources, &schema, &mut faults, &mut checker);
+        let readers = (&mut checker, &mut native);
+        let rules = read_rules(&engine, sources, &schema, &mut faults, readers);
         diagnostic::merge(&mut faults, checker.finish());
         drop(world);
         if faults.iter().any(Diagnostic::is_error) {
@@ -80,7 +86,9 @@ impl RuleSet {
         }
         let mentions = (&policy, &mentions[..]);
         faults.extend(policy_file::unknown(sources, mentions, &rules, &schema));
+        let native = native.finish();
         let set = Self {
+            native: Some(native.into()),
             generation: sources.generation(),
             schema,
             policy,
@@ -102,6 +110,8 @@ impl RuleSet {
     /// The same with other rules, which are in order of their names.
     pub(super) fn holding(&self, rules: Vec<Arc<Rule>>) -> Self {
         Self {
+            // Their functions may be others.
+            native: None,
             generation: self.generation.clone(),
             schema: self.schema.clone(),
             policy: self.policy.clone(),
@@ -158,7 +168,7 @@ impl RuleSet {
     /// What rules are shown.
     #[must_use]
     pub fn moment<'a>(&'a self, subject: Subject<'a>, standing: Standing<'a>) -> Moment<'a> {
-        Moment::new(subject, standing, &self.schema)
+        Moment::new(subject, standing, &self.schema, self.native.as_deref())
     }
 
     /// Whether a rule's condition holds.
@@ -166,7 +176,34 @@ impl RuleSet {
     /// # Errors
     /// When the rule threw, or went over a limit of the sandbox.
     pub fn when(&self, rule: &Rule, moment: &Moment<'_>) -> Result<bool, RuleError> {
+        if let Some(held) = self.native_holds(rule, moment) {
+            return Ok(held);
+        }
         rule.holds(&self.engine, Function::When, moment, None)
+    }
+
+    /// What the native condition says; `None` if Rhai must be asked.
+    fn native_holds(&self, rule: &Rule, moment: &Moment<'_>) -> Option<bool> {
+        let native = self.native.as_deref()?;
+        let asked = moment.native()?;
+        // What is asked is numbered for the set that made the moment.
+        std::ptr::eq(native, asked)
+            .then(|| native.holds(rule, moment))
+            .flatten()
+    }
+
+    /// The same set without native conditions: Rhai is asked for everything.
+    #[must_use]
+    pub fn plain(mut self) -> Self {
+        self.native = None;
+        self
+    }
+
+    /// How much of a rule's condition is evaluated without Rhai.
+    #[must_use]
+    pub fn extent(&self, rule: &Rule) -> Extent {
+        let native = self.native.as_deref();
+        native.map_or(Extent::None, |native| native.extent(rule))
     }
 
     /// Whether a rule still wants to speak; true if it does not care.
@@ -269,7 +306,7 @@ fn read_rules<'a>(
     sources: &'a Sources,
     schema: &Schema,
     faults: &mut Vec<Diagnostic>,
-    checker: &mut Checker<'_, 'a>,
+    (checker, native): (&mut Checker<'_, 'a>, &mut Compiler<'_>),
 ) -> Vec<Arc<Rule>> {
     let mut rules = Vec::with_capacity(sources.rules.len());
     let shared = sources.shared_digest();
@@ -277,6 +314,10 @@ fn read_rules<'a>(
         match parse::parse(engine, source) {
             Ok(parsed) => {
                 let rule = rule(engine, source, &parsed.tree, schema, &parsed.view);
+                let rule = rule.map(|mut rule| {
+                    rule.number = native.rule(&parsed.view.functions);
+                    rule
+                });
                 checker.rule(RuleView {
                     file: parsed.view,
                     terms: rule.as_ref().ok().map(|rule| rule.terms.clone()),
@@ -298,6 +339,15 @@ fn read_rules<'a>(
         }
     }
     rules
+}
+
+/// The functions of library files, by the names of the files.
+pub(super) fn library_functions(views: &[FileView<'_>]) -> BTreeMap<String, Vec<FunctionView>> {
+    let named = |view: &FileView<'_>| {
+        let name = analysis::library_name(&view.source.path).to_owned();
+        (name, view.functions.clone())
+    };
+    views.iter().map(named).collect()
 }
 
 /// Each library file becomes a module by its name: `lib/outflow.rhai` is called as `outflow::…`.
@@ -390,6 +440,7 @@ fn rule(
             terms,
             file: source.path.clone(),
             digest: 0,
+            number: 0,
             functions: functions(ast, &source.path),
             parameters,
             places: Function::ALL.map(|f| place_of_function(&source.text, f.name())),

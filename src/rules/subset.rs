@@ -1,10 +1,11 @@
 //! Rule sets made from a compiled one: with fewer rules, or with the functions of one file altered.
 //! What did not change is shared, so that making one costs little.
 
+use super::native::Compiler;
 use super::rule::Rule;
-use super::set::{RuleSet, functions, library};
-use super::sources::Source;
-use super::{api, sandbox};
+use super::set::{RuleSet, functions, library, library_functions};
+use super::sources::{Source, Sources};
+use super::{api, parse, sandbox};
 use rhai::Engine;
 use std::sync::Arc;
 
@@ -13,7 +14,10 @@ impl RuleSet {
     #[must_use]
     pub fn only(&self, keep: impl Fn(&str) -> bool) -> Self {
         let rules = self.rules.iter().filter(|rule| keep(&rule.terms.name));
-        self.holding(rules.cloned().collect())
+        Self {
+            native: self.native.clone(),
+            ..self.holding(rules.cloned().collect())
+        }
     }
 
     /// The same set with the functions of one rule file taken from another text. Its `RULE` map
@@ -30,10 +34,43 @@ impl RuleSet {
         self.engine.compile(text).is_ok()
     }
 
+    /// Rules of other files with the schema of this set, and with native conditions. Nothing is checked, and
+    /// files that cannot be parsed are left out: for tests that hold native conditions against Rhai where the
+    /// checks would stop a rule. Each has the terms of this set's first rule under its file's name.
+    #[must_use]
+    pub fn unchecked(&self, sources: &Sources) -> Option<Self> {
+        let first = self.rules.first()?;
+        let mut engine = sandbox::engine();
+        parse::keep_as_written(&mut engine);
+        api::register_properties(&mut engine, &self.schema);
+        let views = library(&mut engine, &sources.library, &mut Vec::new());
+        let libraries = library_functions(&views);
+        let mut native = Compiler::new(&libraries, &self.schema);
+        let mut rules = Vec::with_capacity(sources.rules.len());
+        for source in &sources.rules {
+            let Ok(parsed) = parse::parse(&engine, source) else {
+                continue;
+            };
+            let mut rule = Rule {
+                file: source.path.clone(),
+                number: native.rule(&parsed.view.functions),
+                functions: functions(&parsed.tree, &source.path),
+                ..Rule::clone(first)
+            };
+            rule.terms.name = source.path.trim_end_matches(".rhai").into();
+            rules.push(Arc::new(rule));
+        }
+        let native = Some(native.finish().into());
+        let mut set = self.holding(rules);
+        set.engine = Arc::new(engine);
+        Some(Self { native, ..set })
+    }
+
     /// The same set with the library of another.
     #[must_use]
     pub fn with_library_of(&self, other: &Self) -> Self {
         Self {
+            native: None,
             engine: other.engine.clone(),
             ..self.clone()
         }
@@ -47,6 +84,7 @@ impl RuleSet {
         let mut faults = Vec::new();
         library(&mut engine, sources, &mut faults);
         faults.is_empty().then(|| Self {
+            native: None,
             engine: Arc::new(engine),
             ..self.clone()
         })

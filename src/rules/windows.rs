@@ -135,7 +135,7 @@ fn journal(engine: &mut Engine) {
         );
 }
 
-fn distinct_of(what: &str) -> Answer<Distinct> {
+pub(super) fn distinct_of(what: &str) -> Answer<Distinct> {
     Ok(match what {
         "merchant" => Distinct::Merchant,
         "category" => Distinct::Category,

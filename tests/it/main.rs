@@ -30,6 +30,7 @@ mod later;
 mod malformed;
 mod metrics;
 mod mutants;
+mod native;
 mod nats_layer;
 mod refused;
 mod reload;

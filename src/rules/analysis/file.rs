@@ -10,11 +10,13 @@ use std::cell::OnceCell;
 pub(in crate::rules) const UNKNOWN_FIELD: &str = "unknown-rule-field";
 
 /// A function as it is written.
-#[derive(Debug)]
-pub(super) struct FunctionView {
-    pub(super) name: String,
-    pub(super) parameters: Vec<String>,
-    pub(super) body: Vec<Stmt>,
+#[derive(Clone, Debug)]
+pub(in crate::rules) struct FunctionView {
+    pub(in crate::rules) name: String,
+    pub(in crate::rules) parameters: Vec<String>,
+    pub(in crate::rules) body: Vec<Stmt>,
+    /// Whether it is a method of some type.
+    pub(in crate::rules) is_method: bool,
     /// Where its body stands: line and column of both brackets.
     range: (Position, Position),
 }
@@ -22,8 +24,8 @@ pub(super) struct FunctionView {
 /// A file and its functions.
 #[derive(Debug)]
 pub(in crate::rules) struct FileView<'a> {
-    pub(super) source: &'a Source,
-    pub(super) functions: Vec<FunctionView>,
+    pub(in crate::rules) source: &'a Source,
+    pub(in crate::rules) functions: Vec<FunctionView>,
     /// The members of `const RULE = #{ … }`.
     pub(super) header: Vec<(Ident, Expr)>,
     header_at: Position,
@@ -38,6 +40,7 @@ impl<'a> FileView<'a> {
                 name: function.name.to_string(),
                 parameters: function.params.iter().map(ToString::to_string).collect(),
                 body: Vec::new(),
+                is_method: function.this_type.is_some(),
                 range: (function.body.start_position(), function.body.end_position()),
             })
             .collect();

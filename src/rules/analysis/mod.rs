@@ -23,7 +23,7 @@ mod text;
 mod values;
 mod walk;
 
-pub(super) use file::{FileView, UNKNOWN_FIELD};
+pub(super) use file::{FileView, FunctionView, UNKNOWN_FIELD};
 
 use super::catalogue::CHANNELS;
 use super::diagnostic::{Diagnostic, did_you_mean};
