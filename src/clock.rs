@@ -97,8 +97,9 @@ pub fn format_rfc3339(time: Millis) -> String {
     }
 }
 
-/// Year, month and day of a day since the Unix epoch, in the years that have four digits: Howard Hinnant's
-/// `civil_from_days` (<https://howardhinnant.github.io/date_algorithms.html>).
+/// Year, month and day of a day since the Unix epoch, by Howard Hinnant's `civil_from_days`
+/// (<https://howardhinnant.github.io/date_algorithms.html>). Only for years of four digits, and not for 9999, within
+/// which the range of [`Timestamp`] ends.
 fn civil(days: i64) -> Option<[i64; 3]> {
     // From 0000-03-01 on, in eras of 400 years.
     let days = days + 719_468;
@@ -109,7 +110,7 @@ fn civil(days: i64) -> Option<[i64; 3]> {
     let day = of_year - (153 * month + 2) / 5 + 1;
     let month = if month < 10 { month + 3 } else { month - 9 };
     let year = year + era * 400 + i64::from(month <= 2);
-    (0..=9_999).contains(&year).then_some([year, month, day])
+    (0..=9_998).contains(&year).then_some([year, month, day])
 }
 
 /// A date and the milliseconds of its day as RFC 3339 in UTC. Each action has several times in it, and the general
@@ -138,8 +139,8 @@ mod tests {
 
     #[test]
     fn times_are_written_as_the_calendar_has_them() {
-        // 0000-01-01 to 9999-12-31, in steps that meet every day of the year and every hour.
-        let (first, last) = (-62_167_219_200_000, 253_402_300_799_999);
+        // From 0000-01-01 on, in steps that meet every day of the year and every hour.
+        let (first, last) = (-62_167_219_200_000, Timestamp::MAX.as_millisecond());
         let stride = 97 * DAY + 5 * HOUR + 61 * SECOND + 1;
         let some = (0..).map(|n| first + n * stride);
         let leap = [-1, 0, 1].map(|off| parse_rfc3339("2000-03-01T00:00:00Z").unwrap() + off);
@@ -153,6 +154,7 @@ mod tests {
         }
         let before = Timestamp::from_millisecond(first - 1).unwrap();
         assert_eq!(format_rfc3339(first - 1), format!("{before:.3}"));
+        assert_eq!(format_rfc3339(last + 1), (last + 1).to_string());
         assert_eq!(format_rfc3339(Millis::MAX), Millis::MAX.to_string());
     }
 
