@@ -47,17 +47,21 @@ impl Fixture {
 
     /// Steps events against so many rules.
     pub(crate) fn stepping(&self, rules: usize, fires: bool) -> anyhow::Result<Stepping> {
-        let sources = Sources {
-            rules: (0..rules).map(|number| rule(number, fires)).collect(),
-            ..Sources::default()
-        };
-        let rules =
-            RuleSet::compile(&sources).map_err(|faults| anyhow::anyhow!(render(&faults)))?;
+        let shape = if fires { Shape::Fires } else { Shape::Mixed };
+        self.stepping_over(
+            &rule_set(rules, shape)?,
+            if fires { "fires" } else { "silent" },
+        )
+    }
+
+    /// Steps events against rules; `run` is in the ids of its events.
+    pub(crate) fn stepping_over(&self, rules: &RuleSet, run: &str) -> anyhow::Result<Stepping> {
+        let rules = rules.clone();
         let each = (EVALUATIONS_MAX / rules.rules().len().max(1) as u64).clamp(1, BATCH);
         Ok(Stepping {
             batch: each,
-            run: format!("{}-{fires}", rules.rules().len()),
-            partition: partition(&self.customers),
+            run: format!("{}-{run}", rules.rules().len()),
+            partition: partition(&self.customers).keeping_quiet(),
             rules,
             customers: self.count,
             next: 0,
@@ -80,14 +84,69 @@ fn partition(customers: &Arc<Customers>) -> Partition {
     Partition::new(customers.clone(), limits, jiff::tz::TimeZone::UTC)
 }
 
-/// A rule of five conjuncts. If it does not fire, the first four hold and the last, a window, does not.
-fn rule(number: usize, fires: bool) -> Source {
-    let spent = if fires { 0 } else { 10_000_000 + number };
+/// What rules ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    /// Five conjuncts, which hold.
+    Fires,
+    /// Five conjuncts: equality, ranges, and a sum over 30 days with a threshold of its own. The last does not hold.
+    Mixed,
+    /// Two comparisons of the amount with numbers of the rule's own.
+    Ranges,
+    /// One of 500 windows, with a threshold of its own.
+    Windows,
+}
+
+/// So many rules of one shape.
+pub(crate) fn rule_set(count: usize, shape: Shape) -> anyhow::Result<RuleSet> {
+    let sources = Sources {
+        rules: (0..count).map(|number| rule(number, shape)).collect(),
+        ..Sources::default()
+    };
+    RuleSet::compile(&sources).map_err(|faults| anyhow::anyhow!(render(&faults)))
+}
+
+fn condition(number: usize, shape: Shape) -> String {
+    let mixed = |spent: usize| {
+        format!(
+            r#"event.stage == "started" && event.tender == "other_bank" && event.merchant.partner
+        && event.amount >= 100 && customer.spend("dining", "30d") >= {spent}"#
+        )
+    };
+    let far = 10_000_000 + number;
+    match shape {
+        Shape::Fires => mixed(0),
+        Shape::Mixed => mixed(far),
+        // Amounts are between 100 and 500.
+        Shape::Ranges if number.is_multiple_of(2) => {
+            format!(
+                "event.amount >= {} && event.amount < {}",
+                600 + number,
+                700 + number
+            )
+        }
+        Shape::Ranges => {
+            format!(
+                "event.amount >= {} && event.amount < {}",
+                number % 50,
+                50 + number % 50
+            )
+        }
+        Shape::Windows => {
+            format!(
+                r#"customer.spend("dining", "{}h") >= {far}"#,
+                200 + number % 500
+            )
+        }
+    }
+}
+
+fn rule(number: usize, shape: Shape) -> Source {
+    let condition = condition(number, shape);
     let text = format!(
         r#"const RULE = #{{ on: "merchant.checkout", channels: ["push"], fresh: "1d" }};
 fn when(event, customer) {{
-    event.stage == "started" && event.tender == "other_bank" && event.merchant.partner
-        && event.amount >= 100 && customer.spend("dining", "30d") >= {spent}
+    {condition}
 }}
 fn action(event, customer) {{
     let value = min(event.amount * 0.1, 30);
@@ -97,7 +156,7 @@ fn action(event, customer) {{
 "#
     );
     Source {
-        path: format!("bench/rule-{number:04}.rhai").into(),
+        path: format!("bench/rule-{number:05}.rhai").into(),
         text: text.into(),
     }
 }

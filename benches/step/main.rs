@@ -8,6 +8,7 @@ mod anchors;
 mod fixture;
 #[path = "../kit/mod.rs"]
 mod kit;
+mod many;
 mod waiting;
 
 use anchors::{bare_rhai, native};
@@ -54,6 +55,12 @@ impl Done {
         let time = started.elapsed();
         Self { count, time }
     }
+
+    /// What one took.
+    fn nanoseconds(self) -> f64 {
+        let count = u32::try_from(self.count).map_or(f64::NAN, f64::from);
+        self.time.as_secs_f64() * 1e9 / count
+    }
 }
 
 /// One thing that is measured.
@@ -78,9 +85,7 @@ impl Case {
         let begun = monotonic_now();
         let mut pieces = Vec::new();
         while begun.elapsed() < length {
-            let done = (self.work)();
-            let count = u32::try_from(done.count).map_or(f64::NAN, f64::from);
-            pieces.push(done.time.as_secs_f64() * 1e9 / count);
+            pieces.push((self.work)().nanoseconds());
         }
         self.nanoseconds.push(Spread::of(pieces).median);
     }
@@ -115,6 +120,7 @@ fn main() -> anyhow::Result<()> {
         }
     }
     report(&cases);
+    many::measure(&fixture, rounds, length / 2)?;
     waiting::measure(if quick { 10_000 } else { 1_000_000 })
 }
 

@@ -225,11 +225,9 @@ impl Parts {
         let (customers, journal, zone) = (self.customers.clone(), self.journal, self.zone.clone());
         let (ledger, quarantine) = (self.ledger.clone(), quarantine.clone());
         move || {
-            Partition::new(customers.clone(), journal, zone.clone()).sharing(
-                number,
-                ledger.clone(),
-                quarantine.clone(),
-            )
+            Partition::new(customers.clone(), journal, zone.clone())
+                .sharing(number, ledger.clone(), quarantine.clone())
+                .keeping_quiet()
         }
     }
 }

@@ -73,7 +73,16 @@ impl Partition {
         if converts {
             case.convert(self, event);
         }
-        case.propose(self, listening, now.saturating_sub(event.time), resumes);
+        let age = now.saturating_sub(event.time);
+        let sifted = if resumes {
+            None
+        } else {
+            case.sift(self, &event.kind, age)
+        };
+        match sifted {
+            Some(proposals) => case.arbitrate(self, &proposals),
+            None => case.propose(self, listening, age, resumes),
+        }
         let want = case.till.close(self);
         if moment.crossed_trimmed_edge() {
             output.trimmed_windows += 1;

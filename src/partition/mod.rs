@@ -20,7 +20,9 @@ mod note;
 mod outcome;
 mod output;
 mod progress;
+mod quiet;
 mod record;
+mod sift;
 mod speak;
 mod step;
 mod sweep;
@@ -41,6 +43,7 @@ pub use broadcasts::Broadcasts;
 pub use cut::{CutCustomers, OpenSweep, Rest, Restoring};
 pub use output::{Input, Output, Parked, Quarantined, RuleChecks, Silenced};
 pub use progress::Sweeping;
+pub use quiet::Quiet;
 pub use record::{
     ControlRecord, ConversionRecord, LogEntry, Logged, LoggedDecision, OutcomeRecord, Place,
     ProgressRecord, QuarantineRecord, SweepKey, SweepRecord, TimerChange, TimerRecord,
@@ -93,6 +96,8 @@ pub struct Partition {
     list_silenced: bool,
     /// Whether everything that was asked about a rule is listed.
     list_checks: bool,
+    /// Whether verdicts of rules that had nothing to say stay apart ([`Output::quiet`]).
+    keeps_quiet: bool,
 }
 
 impl Partition {
@@ -126,6 +131,7 @@ impl Partition {
             shares_budgets: false,
             list_silenced: false,
             list_checks: false,
+            keeps_quiet: false,
         }
     }
 
@@ -133,6 +139,14 @@ impl Partition {
     #[must_use]
     pub fn listing_silenced(mut self) -> Self {
         self.list_silenced = true;
+        self
+    }
+
+    /// The same, keeping verdicts of rules that had nothing to say apart ([`Output::quiet`]): with many rules,
+    /// putting each into a map takes longer than deciding.
+    #[must_use]
+    pub fn keeping_quiet(mut self) -> Self {
+        self.keeps_quiet = true;
         self
     }
 

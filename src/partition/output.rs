@@ -1,5 +1,6 @@
 //! What goes into a step and what comes out of it.
 
+use super::quiet::Quiet;
 use super::record::LogEntry;
 use crate::action::{Decision, Trigger, Verdict};
 use crate::clock::Millis;
@@ -38,6 +39,8 @@ pub struct Output {
     pub trimmed_windows: u64,
     /// How often each rule got each verdict.
     pub verdicts: HashMap<(Arc<str>, Verdict), u64>,
+    /// The same of rules that had nothing to say, if they are kept apart.
+    pub quiet: Quiet,
     /// What came back of actions: how often which outcome was `recorded`, `repeated`, `unknown` or
     /// `not_sent`.
     pub outcomes: HashMap<(&'static str, &'static str), u64>,
@@ -82,6 +85,7 @@ impl Output {
         for (key, times) in later.verdicts {
             *self.verdicts.entry(key).or_default() += times;
         }
+        self.quiet.append(later.quiet);
         for (key, times) in later.outcomes {
             *self.outcomes.entry(key).or_default() += times;
         }

@@ -24,6 +24,9 @@ impl Partition {
                 break;
             }
         }
+        if !self.keeps_quiet {
+            output.quiet.settle(&mut output.verdicts);
+        }
         output
     }
 

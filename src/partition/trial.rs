@@ -41,6 +41,7 @@ impl Output {
         self.entries
             .retain(|entry| matches!(entry, LogEntry::Quarantine(_)));
         self.verdicts.clear();
+        self.quiet.clear();
         self.fallbacks.clear();
         self.assigned.clear();
         self.errors.clear();

@@ -21,6 +21,6 @@ pub use experiment::{
 pub use journey::{next_step, step_due};
 pub use limits::{Shared, Spoken};
 pub use quarantine::{Held, Quarantine};
-pub use schedule::{daily_due, is_scheduled, local_day};
+pub use schedule::{daily_due, is_scheduled, is_scheduled_at, local_day, local_time};
 pub use switches::{Change, Pause, Position, Shadow, Signed, Switches, Target};
 pub use trace::{Check, Trace};

@@ -87,6 +87,15 @@ impl Quarantine {
         })
     }
 
+    /// All rules that failed lately, held or not.
+    #[must_use]
+    pub fn known(&self) -> Vec<Arc<str>> {
+        if !self.any.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        self.lock().keys().cloned().collect()
+    }
+
     /// All rules that were put here, in order, each with its text's digest.
     #[must_use]
     pub fn held(&self) -> Vec<(Arc<str>, u64, Held)> {

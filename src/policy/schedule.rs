@@ -3,7 +3,7 @@
 use crate::clock::Millis;
 use crate::terms::{Days, Terms};
 use jiff::civil::{Date, Time};
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 /// Whether a rule may speak at this time. `zone` is asked for only if it matters.
 pub fn is_scheduled(terms: &Terms, at: Millis, zone: impl FnOnce() -> TimeZone) -> bool {
@@ -14,10 +14,19 @@ pub fn is_scheduled(terms: &Terms, at: Millis, zone: impl FnOnce() -> TimeZone) 
     if always {
         return true;
     }
-    let Ok(timestamp) = Timestamp::from_millisecond(at) else {
-        return false;
-    };
-    let local = timestamp.to_zoned(zone());
+    local_time(at, zone()).is_some_and(|local| is_scheduled_at(terms, &local))
+}
+
+/// A time in a time zone; `None` for one that no calendar has.
+#[must_use]
+pub fn local_time(at: Millis, zone: TimeZone) -> Option<Zoned> {
+    let timestamp = Timestamp::from_millisecond(at).ok()?;
+    Some(timestamp.to_zoned(zone))
+}
+
+/// Whether a rule may speak at this local time.
+#[must_use]
+pub fn is_scheduled_at(terms: &Terms, local: &Zoned) -> bool {
     terms.starts.is_none_or(|starts| local.date() >= starts)
         && terms.ends.is_none_or(|ends| local.date() < ends)
         && terms.hours.is_none_or(|hours| hours.contain(local.time()))

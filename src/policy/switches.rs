@@ -241,7 +241,8 @@ impl Switches {
     }
 
     /// Whether nothing is paused: nearly always so.
-    fn is_open(&self) -> bool {
+    #[must_use]
+    pub fn is_open(&self) -> bool {
         self.all.is_none()
             && self.scenes.is_empty()
             && self.rules.is_empty()

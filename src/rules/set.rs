@@ -5,7 +5,7 @@ use super::api;
 use super::diagnostic::{self, Diagnostic};
 use super::header;
 use super::moment::{Moment, PastDecision, Standing, Subject};
-use super::native::{Compiler, Extent, Native};
+use super::native::{Bits, Compiler, Extent, Index, Native, Sifted};
 use super::parse;
 use super::policy_file;
 use super::rule::{Function, Rule, RuleError};
@@ -33,6 +33,8 @@ pub struct RuleSet {
     pub(super) warnings: Arc<[Diagnostic]>,
     /// The conditions as native code; `None` where Rhai is always asked.
     pub(super) native: Option<Arc<Native>>,
+    /// By type of event; none where Rhai is always asked.
+    pub(super) indexes: HashMap<Arc<str>, Arc<Index>>,
 }
 
 impl std::fmt::Debug for RuleSet {
@@ -87,16 +89,18 @@ impl RuleSet {
         let mentions = (&policy, &mentions[..]);
         faults.extend(policy_file::unknown(sources, mentions, &rules, &schema));
         let native = native.finish();
+        let by_type = by_type(&rules);
         let set = Self {
-            native: Some(native.into()),
             generation: sources.generation(),
             schema,
             policy,
             engine: Arc::new(engine),
-            by_type: by_type(&rules),
+            indexes: indexes(&by_type, &native),
+            by_type,
             by_name: by_name(&rules),
             rules,
             warnings: faults.clone().into(),
+            native: Some(native.into()),
         };
         (Some(set), faults)
     }
@@ -112,6 +116,7 @@ impl RuleSet {
         Self {
             // Their functions may be others.
             native: None,
+            indexes: HashMap::new(),
             generation: self.generation.clone(),
             schema: self.schema.clone(),
             policy: self.policy.clone(),
@@ -196,7 +201,22 @@ impl RuleSet {
     #[must_use]
     pub fn plain(mut self) -> Self {
         self.native = None;
+        self.indexes.clear();
         self
+    }
+
+    /// The index over the rules that listen to an event type, if there is one.
+    #[must_use]
+    pub fn index(&self, kind: &str) -> Option<&Arc<Index>> {
+        self.indexes.get(kind)
+    }
+
+    /// Which of the rules of an index hold, of those that are open; `None` if each must be asked.
+    #[must_use]
+    pub fn sift(&self, index: &Index, moment: &Moment<'_>, open: Bits) -> Option<Sifted> {
+        let native = self.native.as_deref()?;
+        let asked = moment.native()?;
+        std::ptr::eq(native, asked).then(|| native.sift(index, moment, open))
     }
 
     /// How much of a rule's condition is evaluated without Rhai.
@@ -281,6 +301,16 @@ fn by_type(rules: &[Arc<Rule>]) -> HashMap<Arc<str>, Vec<Arc<Rule>>> {
         }
     }
     by_type
+}
+
+/// An index for each type.
+pub(super) fn indexes(
+    by_type: &HashMap<Arc<str>, Vec<Arc<Rule>>>,
+    native: &Native,
+) -> HashMap<Arc<str>, Arc<Index>> {
+    let index =
+        |(kind, rules): (&Arc<str>, &Vec<Arc<Rule>>)| (kind.clone(), native.index(rules).into());
+    by_type.iter().map(index).collect()
 }
 
 fn by_name(rules: &[Arc<Rule>]) -> HashMap<Arc<str>, Arc<Rule>> {

@@ -3,10 +3,11 @@
 
 use super::native::Compiler;
 use super::rule::Rule;
-use super::set::{RuleSet, functions, library, library_functions};
+use super::set::{RuleSet, functions, indexes, library, library_functions};
 use super::sources::{Source, Sources};
 use super::{api, parse, sandbox};
 use rhai::Engine;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 impl RuleSet {
@@ -36,10 +37,9 @@ impl RuleSet {
 
     /// Rules of other files with the schema of this set, and with native conditions. Nothing is checked, and
     /// files that cannot be parsed are left out: for tests that hold native conditions against Rhai where the
-    /// checks would stop a rule. Each has the terms of this set's first rule under its file's name.
+    /// checks would stop a rule. They have the terms of this set's rules in turn, under their files' names.
     #[must_use]
     pub fn unchecked(&self, sources: &Sources) -> Option<Self> {
-        let first = self.rules.first()?;
         let mut engine = sandbox::engine();
         parse::keep_as_written(&mut engine);
         api::register_properties(&mut engine, &self.schema);
@@ -51,19 +51,22 @@ impl RuleSet {
             let Ok(parsed) = parse::parse(&engine, source) else {
                 continue;
             };
+            let terms = self.rules.get(rules.len() % self.rules.len().max(1))?;
             let mut rule = Rule {
                 file: source.path.clone(),
                 number: native.rule(&parsed.view.functions),
                 functions: functions(&parsed.tree, &source.path),
-                ..Rule::clone(first)
+                ..Rule::clone(terms)
             };
             rule.terms.name = source.path.trim_end_matches(".rhai").into();
             rules.push(Arc::new(rule));
         }
-        let native = Some(native.finish().into());
+        let native = native.finish();
         let mut set = self.holding(rules);
         set.engine = Arc::new(engine);
-        Some(Self { native, ..set })
+        set.indexes = indexes(&set.by_type, &native);
+        set.native = Some(native.into());
+        Some(set)
     }
 
     /// The same set with the library of another.
@@ -71,6 +74,7 @@ impl RuleSet {
     pub fn with_library_of(&self, other: &Self) -> Self {
         Self {
             native: None,
+            indexes: HashMap::new(),
             engine: other.engine.clone(),
             ..self.clone()
         }
@@ -85,6 +89,7 @@ impl RuleSet {
         library(&mut engine, sources, &mut faults);
         faults.is_empty().then(|| Self {
             native: None,
+            indexes: HashMap::new(),
             engine: Arc::new(engine),
             ..self.clone()
         })

@@ -131,6 +131,7 @@ fn the_rules_we_ship_go_live_by_a_save_and_only_what_it_concerns_is_tested_again
     }
     let demands = Demands {
         tests: Some(Environment::default()),
+        plain: false,
     };
     let registry = RuleRegistry::open(folder.path(), Arc::new(Metrics::new()), demands).unwrap();
     for (what, file) in [

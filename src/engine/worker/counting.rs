@@ -43,6 +43,12 @@ impl<B: Broker> Worker<B> {
                 self.backlog.stale += times;
             }
         }
+        for (rule, verdict, times) in output.quiet.totals() {
+            metrics.verdict(rule, verdict, times);
+            if verdict == Verdict::Stale {
+                self.backlog.stale += times;
+            }
+        }
         for ((outcome, result), times) in &output.outcomes {
             let outcomes = &metrics.outcomes;
             outcomes

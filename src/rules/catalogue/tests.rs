@@ -49,7 +49,7 @@ fn desk() -> (Engine, Dynamic, Dynamic) {
         time: 0,
         index: 0,
     };
-    let (event, customer) = Moment::new(Subject::View(&view), standing, &schema).views();
+    let (event, customer) = Moment::new(Subject::View(&view), standing, &schema, None).views();
     (engine, event, customer)
 }
 

@@ -4,7 +4,9 @@ use super::node::{Const, Val};
 use crate::event::{Direction, Event, Value};
 use crate::rules::moment::{Moment, Subject};
 use crate::rules::record::Record;
-use crate::state::{Attribute, Distinct, FilterField, FilterValue, Name, View, Window};
+use crate::state::{
+    Attribute, Distinct, Filter, FilterField, FilterValue, Name, Names, View, Window,
+};
 use rhai::{Dynamic, Identifier};
 use rust_decimal::Decimal;
 use std::cell::OnceCell;
@@ -26,8 +28,16 @@ pub(in crate::rules) enum Sum {
     Outflow,
 }
 
-/// A field of a filter; `None` for one that its type's declaration keeps.
-pub(in crate::rules) type Wanted = (Box<str>, Option<FilterField>, Const);
+/// A field of a filter.
+#[derive(Clone, Debug, PartialEq)]
+pub(in crate::rules) struct Place {
+    pub(super) name: Box<str>,
+    /// `None` for one that its type's declaration keeps.
+    pub(super) fixed: Option<FilterField>,
+}
+
+/// What a field of a filter must be.
+pub(in crate::rules) type Wanted = (Place, Const);
 
 /// A question. Every word in it stands in a rule file.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,20 +137,6 @@ impl Memo {
 }
 
 impl Ask {
-    /// Whether every answer is a number.
-    pub(super) fn is_number(&self) -> bool {
-        matches!(
-            self,
-            Self::Sum(..)
-                | Self::BalanceChange(_)
-                | Self::Count(..)
-                | Self::Since(..)
-                | Self::Distinct(..)
-                | Self::Share(..)
-                | Self::Offers(..)
-        )
-    }
-
     /// The window it reaches back over, if any.
     fn window(&self) -> Option<Window> {
         match self {
@@ -160,8 +156,25 @@ impl Ask {
         }
     }
 
-    /// The answer, as Rhai would get it; marks the moment if the window reaches over the edge of the journal.
-    pub(in crate::rules) fn answer(&self, moment: &Moment<'_>) -> Answered {
+    /// What `count` and `since` come to with more in their filter.
+    pub(super) fn count_of(&self, moment: &Moment<'_>, mut more: Filter) -> Option<i64> {
+        let view = self.view(moment);
+        match self {
+            Self::Count(kind, window, wanted) => {
+                more.extend(filter(wanted, &view));
+                let count = view.count(kind, *window, &more);
+                Some(i64::try_from(count).unwrap_or(i64::MAX))
+            }
+            Self::Since(kind, wanted) => {
+                more.extend(filter(wanted, &view));
+                Some(view.since(kind, &more))
+            }
+            _ => None,
+        }
+    }
+
+    /// What it is asked of; marks the moment if the window reaches over the edge of the journal.
+    fn view<'a>(&self, moment: &Moment<'a>) -> View<'a> {
         let standing = moment.standing();
         let view = View {
             customer: standing.customer,
@@ -172,6 +185,12 @@ impl Ask {
         if self.window().is_some_and(|window| view.is_trimmed(window)) {
             moment.mark_trimmed();
         }
+        view
+    }
+
+    /// The answer, as Rhai would get it; marks the moment if the window reaches over the edge of the journal.
+    pub(in crate::rules) fn answer(&self, moment: &Moment<'_>) -> Answered {
+        let view = self.view(moment);
         match self {
             Self::Event(path) => match moment.subject() {
                 Subject::Event(event) => of_event(event, path),
@@ -232,22 +251,40 @@ impl Ask {
     }
 }
 
-fn filter(wanted: &[Wanted], view: &View<'_>) -> Vec<(FilterField, FilterValue)> {
-    let resolve = |(name, field, value): &Wanted| {
-        let field = field.unwrap_or_else(|| FilterField::Kept(view.names.intern(name)));
-        let value = match value {
-            Const::Bool(b) => FilterValue::Bool(*b),
-            Const::Int(n) => FilterValue::Number((*n).into()),
-            Const::Decimal(n) => FilterValue::Number(*n),
-            Const::Text(word) => {
-                let found = view.names.find(word);
-                found.map_or(FilterValue::Unseen, FilterValue::Text)
-            }
-            Const::Unit => FilterValue::Unseen,
-        };
-        (field, value)
+impl Place {
+    pub(super) fn field(&self, moment: &Moment<'_>) -> FilterField {
+        self.resolve(moment.standing().customers.names())
+    }
+
+    fn resolve(&self, names: &Names) -> FilterField {
+        self.fixed
+            .unwrap_or_else(|| FilterField::Kept(names.intern(&self.name)))
+    }
+}
+
+fn filter(wanted: &[Wanted], view: &View<'_>) -> Filter {
+    let resolve = |(place, value): &Wanted| {
+        // Of constants, those that no filter takes are not read.
+        let value = resolved(value.val(), view.names).unwrap_or(FilterValue::Unseen);
+        (place.resolve(view.names), value)
     };
     wanted.iter().map(resolve).collect()
+}
+
+/// A value that a filter compares with; `None` for one that it does not take.
+pub(super) fn filter_value(value: Val<'_>, moment: &Moment<'_>) -> Option<FilterValue> {
+    resolved(value, moment.standing().customers.names())
+}
+
+fn resolved(value: Val<'_>, names: &Names) -> Option<FilterValue> {
+    Some(match value {
+        Val::Bool(b) => FilterValue::Bool(b),
+        Val::Int(_) | Val::Decimal(_) => FilterValue::Number(value.number()?),
+        Val::Text(word) => names
+            .find(word)
+            .map_or(FilterValue::Unseen, FilterValue::Text),
+        Val::Unit | Val::Object => return None,
+    })
 }
 
 fn property(name: &str, moment: &Moment<'_>, view: &View<'_>) -> Answered {

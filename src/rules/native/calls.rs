@@ -1,7 +1,7 @@
 //! What a condition asks of the customer, with arguments that stand in the file.
 
-use super::ask::{Ask, Sum, Wanted};
-use super::node::Const;
+use super::ask::{Ask, Place, Sum, Wanted};
+use super::node::{Const, Node};
 use super::read::Reader;
 use crate::event::Schema;
 use crate::rules::api::filter_place;
@@ -32,9 +32,6 @@ pub(super) fn of_customer(reader: &Reader<'_>, call: &FnCallExpr) -> Option<Ask>
         "outflow" => Some(Sum::Outflow),
         _ => None,
     };
-    if matches!(call.name.as_str(), "count" | "since") {
-        return of_entries(reader, call);
-    }
     let words: Vec<Box<str>> = texts().collect::<Option<_>>()?;
     Some(match (call.name.as_str(), &words[..]) {
         (_, [window]) if sum.is_some() => Ask::Sum(sum?, None, Window::parse(window)?),
@@ -56,7 +53,10 @@ pub(super) fn of_customer(reader: &Reader<'_>, call: &FnCallExpr) -> Option<Ask>
 }
 
 /// `count` and `since`, with and without a filter.
-fn of_entries(reader: &Reader<'_>, call: &FnCallExpr) -> Option<Ask> {
+pub(super) fn of_entries<'r>(reader: &mut Reader<'r>, call: &'r FnCallExpr) -> Option<Node> {
+    if !call.namespace.path.is_empty() || call.capture_parent_scope {
+        return None;
+    }
     let is_count = call.name == "count";
     let (kind, rest) = call.args.split_first()?;
     let kind = text(reader, kind)?;
@@ -67,45 +67,54 @@ fn of_entries(reader: &Reader<'_>, call: &FnCallExpr) -> Option<Ask> {
     } else {
         (None, rest)
     };
-    let wanted = match rest {
-        [] => Vec::new(),
+    let (wanted, computed) = match rest {
+        [] => (Vec::new(), Vec::new()),
         [filter] => wanted(reader, &kind, filter)?,
         _ => return None,
     };
-    if is_count {
-        Some(Ask::Count(kind, window?, wanted))
+    let ask = if is_count {
+        Ask::Count(kind, window?, wanted)
     } else {
-        Some(Ask::Since(kind, wanted))
-    }
+        Ask::Since(kind, wanted)
+    };
+    Some(if computed.is_empty() {
+        reader.ask(ask)
+    } else {
+        Node::Filtered(ask.into(), computed)
+    })
 }
 
-fn wanted(reader: &Reader<'_>, kind: &str, filter: &Expr) -> Option<Vec<Wanted>> {
-    let mut members: Vec<(Box<str>, Const)> = match filter {
+/// The members of a filter: those whose values stand in the file, and those that must be computed.
+type Members = (Vec<Wanted>, Vec<(Place, Node)>);
+
+fn wanted<'r>(reader: &mut Reader<'r>, kind: &str, filter: &'r Expr) -> Option<Members> {
+    let schema = reader.schema;
+    let place = |name: &str| {
+        let fixed = filter_place(schema, kind, name).ok()?;
+        let name = name.into();
+        Some(Place { name, fixed })
+    };
+    let (mut wanted, mut computed) = (Vec::new(), Vec::new());
+    match filter {
         Expr::Map(parts, _) => {
-            let members = parts.0.iter();
-            let member = |(name, value): &(rhai::Ident, Expr)| {
-                Some((name.name.as_str().into(), reader.constant(value)?))
-            };
-            members.map(member).collect::<Option<_>>()?
+            for (name, value) in &parts.0 {
+                let place = place(&name.name)?;
+                match reader.constant(value) {
+                    Some(value) => wanted.push((place, value)),
+                    None => computed.push((place, reader.expr(value)?)),
+                }
+            }
         }
         Expr::DynamicConstant(map, _) => {
-            let map = map.as_map_ref().ok()?;
-            let member = |(name, value): (&rhai::Identifier, &Dynamic)| {
-                Some((name.as_str().into(), constant(value)?))
-            };
-            map.iter().map(member).collect::<Option<_>>()?
+            for (name, value) in map.as_map_ref().ok()?.iter() {
+                wanted.push((place(name)?, constant(value)?));
+            }
         }
         _ => return None,
-    };
-    members.sort_by(|a, b| a.0.cmp(&b.0));
-    let wanted = members.into_iter().map(|(name, value)| {
-        if value == Const::Unit {
-            return None;
-        }
-        let place = filter_place(reader.schema, kind, &name).ok()?;
-        Some((name, place, value))
-    });
-    wanted.collect()
+    }
+    let is_taken = |(_, value): &Wanted| *value != Const::Unit;
+    wanted.sort_by(|(a, _), (b, _)| a.name.cmp(&b.name));
+    wanted.iter().all(is_taken).then_some((wanted, computed))
 }
 
 fn text(reader: &Reader<'_>, expr: &Expr) -> Option<Box<str>> {

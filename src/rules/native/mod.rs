@@ -4,13 +4,18 @@
 //! meaning is certain: whole, or else the longest part of its conjuncts from the left, since one that is not
 //! understood may throw before those behind it are reached. Evaluating it ([`node`], [`operators`]) gives a truth
 //! value, or no answer: whenever Rhai would throw, or might, Rhai is asked itself. What conditions ask of an event
-//! and a customer ([`ask`]) is numbered over all rules of a set, and computed at most once for one moment.
+//! and a customer ([`ask`]) is numbered over all rules of a set, and computed at most once for one moment. An [`index`]
+//! answers it for all rules that listen to a type of event at once.
 
 mod ask;
+mod bits;
 mod calls;
+mod gates;
+mod index;
 mod node;
 mod operators;
 mod read;
+mod thresholds;
 
 use super::moment::Moment;
 use super::rule::Rule;
@@ -19,8 +24,12 @@ use ask::Asks;
 use node::{Frame, Node, Stop, Val};
 use read::Functions;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 pub(super) use ask::{Answered, Ask, AskId, Memo};
+pub use bits::Bits;
+pub use gates::{Gates, Group};
+pub use index::{Index, Sifted};
 
 /// The conditions of all rules of a set.
 #[derive(Debug, Default)]
@@ -96,6 +105,16 @@ impl Native {
             }
         }
         condition.is_whole.then_some(true)
+    }
+
+    /// An index over rules that listen to one type.
+    pub(super) fn index(&self, rules: &[Arc<Rule>]) -> Index {
+        Index::new(rules, self)
+    }
+
+    /// Which of the rules of an index hold, of those that are open.
+    pub(super) fn sift(&self, index: &Index, moment: &Moment<'_>, open: Bits) -> Sifted {
+        index.sift(&self.asks, moment, open)
     }
 
     /// How much of a rule's condition is native: all of it, or how many conjuncts from the left.

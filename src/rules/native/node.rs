@@ -1,6 +1,6 @@
 //! A condition as a tree of few kinds of nodes, and evaluating it.
 
-use super::ask::{Ask, AskId};
+use super::ask::{Ask, AskId, Place, filter_value};
 use super::operators::{Arithmetic, Compare, compare, compute};
 use crate::rules::moment::Moment;
 use rust_decimal::{Decimal, RoundingStrategy};
@@ -67,6 +67,8 @@ pub(super) enum Stop<'v> {
 pub(super) enum Node {
     Const(Const),
     Ask(AskId),
+    /// The same with a filter of which some values must be computed.
+    Filtered(Box<Ask>, Vec<(Place, Node)>),
     Register(u8),
     Compare(Compare, Box<Node>, Box<Node>),
     Compute(Arithmetic, Box<Node>, Box<Node>),
@@ -127,6 +129,7 @@ impl Node {
                 .answer(frame.asks, *id)
                 .val()
                 .ok_or(Stop::Unsure),
+            Self::Filtered(ask, computed) => filtered(ask, computed, frame),
             Self::Register(register) => Ok(frame.registers[usize::from(*register)]),
             Self::Compare(how, left, right) => {
                 let (left, right) = (left.value(frame)?, right.value(frame)?);
@@ -220,6 +223,22 @@ impl Node {
         };
         Ok(Val::Bool(held))
     }
+}
+
+fn filtered<'v>(
+    ask: &'v Ask,
+    computed: &'v [(Place, Node)],
+    frame: &mut Frame<'v>,
+) -> Result<Val<'v>, Stop<'v>> {
+    let mut filter = Vec::with_capacity(computed.len());
+    for (place, node) in computed {
+        let value = node.value(frame)?;
+        let value = filter_value(value, frame.moment).ok_or(Stop::Unsure)?;
+        filter.push((place.field(frame.moment), value));
+    }
+    ask.count_of(frame.moment, filter)
+        .map(Val::Int)
+        .ok_or(Stop::Unsure)
 }
 
 fn block<'v>(steps: &'v [Step], frame: &mut Frame<'v>) -> Result<Val<'v>, Stop<'v>> {

@@ -269,6 +269,9 @@ impl<'r> Reader<'r> {
                     Some(self.ask(ask))
                 }
                 Expr::MethodCall(call, _) if !self.is_scripted(&call.name) => {
+                    if matches!(call.name.as_str(), "count" | "since") {
+                        return calls::of_entries(self, call);
+                    }
                     let ask = calls::of_customer(self, call)?;
                     Some(self.ask(ask))
                 }

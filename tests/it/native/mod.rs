@@ -4,12 +4,15 @@ mod people;
 mod write;
 
 use crate::kit::desk::{Desk, sources};
+use onscene::clock::{DAY, MINUTE, SECOND};
 use onscene::decode::Decoder;
 use onscene::event::Event;
+use onscene::partition::Output;
 use onscene::replay::Replay;
 use onscene::rules::{Extent, Rule, RuleError, RuleSet, Source, Sources, Standing, Subject};
 use onscene::simulate::{Simulation, SimulationSettings};
 use onscene::state::{Customer, JournalLimits};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use write::{LIBRARY, Random, SCHEMA, Writer};
@@ -57,8 +60,9 @@ fn batch(desk: &Desk, random: &mut Random) -> RuleSet {
     let mut files = sources(&[("lib/lib.rhai", LIBRARY)]);
     for number in 0..BATCH {
         let body = Writer::new(random).body();
-        let text =
-            format!("fn when(event, customer) {{ {body} }}\nfn action(event, customer) {{ () }}");
+        let text = format!(
+            "fn when(event, customer) {{ {body} }}\nfn action(event, customer) {{ #{{ kind: \"offer\", code: \"CODE\" }} }}"
+        );
         files.rules.push(Source {
             path: format!("r{number:03}.rhai").into(),
             text: text.into(),
@@ -128,6 +132,68 @@ fn native_conditions_say_what_rhai_says() {
     assert!(
         tally.held > triples / 50 && tally.failed > triples / 50 && tally.trimmed > triples / 50
     );
+}
+
+/// Steps the same events against the same rules, by the index and one after another.
+fn step_both(seed: u64, steps: usize) -> BTreeMap<&'static str, u64> {
+    let [mut indexed, mut single] = [0, 1].map(|_| people::desk(&mut Random(seed), 20, SCHEMA));
+    let mut random = Random(seed ^ 1);
+    let set = batch(&indexed, &mut random);
+    let plain = set.clone().plain();
+    let mut seen = BTreeMap::new();
+    for step in 0..steps {
+        let customer = format!("C{}", random.below(20));
+        let at = people::START + MINUTE * i64::try_from(step * 7).unwrap();
+        let event = people::any(&mut random, &format!("step-{step}"), &customer, at);
+        let now = at + [0, 2 * SECOND, 3 * MINUTE, 2 * DAY][random.below(4)];
+        let input = [indexed.input(&event)];
+        let found = indexed.partition.step(&input, now, &set);
+        let expected = single.partition.step(&input, now, &plain);
+        assert!(found.quiet.is_empty());
+        assert_eq!(
+            found.verdicts, expected.verdicts,
+            "seed {seed}, step {step}"
+        );
+        assert_eq!(found.trimmed_windows, expected.trimmed_windows);
+        let rest = |output: &Output| {
+            let parts = (
+                &output.entries,
+                &output.errors,
+                &output.quarantined,
+                &output.silenced,
+            );
+            format!("{parts:?}")
+        };
+        assert_eq!(rest(&found), rest(&expected), "seed {seed}, step {step}");
+        for ((_, verdict), times) in &found.verdicts {
+            *seen.entry(verdict.word()).or_default() += times;
+        }
+    }
+    seen
+}
+
+#[test]
+fn an_index_gives_every_rule_the_verdict_that_it_gets_alone() {
+    let seeds = std::env::var("ONSCENE_NATIVE_SETS").map_or(8, |text| text.parse().unwrap());
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    for seed in 1..=seeds {
+        for (verdict, times) in step_both(seed, 120) {
+            *seen.entry(verdict).or_default() += times;
+        }
+    }
+    println!("result: {seeds} rule sets stepped by index and one rule after another: {seen:?}");
+    for verdict in [
+        "schedule",
+        "audience",
+        "rollout",
+        "stale",
+        "condition",
+        "error",
+        "quarantine",
+        "sent",
+    ] {
+        assert!(seen.contains_key(verdict), "{verdict}: {seen:?}");
+    }
 }
 
 fn shipped() -> Sources {

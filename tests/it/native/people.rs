@@ -26,9 +26,6 @@ pub(super) fn any(random: &mut Random, id: &str, customer: &str, at: Millis) -> 
             if !random.one_in(4) {
                 data["merchant"]["category"] = random.pick(&["dining", "coffee", "pets"]).into();
             }
-            if random.one_in(6) {
-                data["merchant"] = Value::Null;
-            }
             event("merchant.checkout", id, customer, at, data)
         }
         5 => event(
@@ -55,7 +52,7 @@ pub(super) fn any(random: &mut Random, id: &str, customer: &str, at: Millis) -> 
             json!({
                 "attributes": {
                     "tier": random.pick(&["gold", "standard"]), "age": random.below(90),
-                    "limit": "1234.5", "vip": random.one_in(2),
+                    "limit": 1234.5, "vip": random.one_in(2),
                 },
                 "segments": {"add": [random.pick(&["runner", "family"])], "remove": []},
                 "consents": {"push": random.one_in(2)}, "locale": "zh-CN",
@@ -69,13 +66,23 @@ pub(super) fn any(random: &mut Random, id: &str, customer: &str, at: Millis) -> 
 pub(super) fn desk(random: &mut Random, customers: usize, schema: &str) -> Desk {
     let mut desk = Desk::new(&[
         ("base.rhai", rule("fresh: \"1d\"")),
+        ("hours.rhai", rule("hours: \"00:00-12:00\", fresh: \"1d\"")),
+        (
+            "group.rhai",
+            rule("group: \"g\", priority: 70, rollout: 50"),
+        ),
+        (
+            "cap.rhai",
+            rule("audience: [\"runner\", \"nobody\"], cap: \"2 per 30d\""),
+        ),
         ("schema.toml", schema.to_owned()),
     ]);
     let limits = JournalLimits {
         horizon: 60 * DAY,
         entries_max: 12,
     };
-    desk.partition = Partition::new(desk.customers.clone(), limits, jiff::tz::TimeZone::UTC);
+    desk.partition =
+        Partition::new(desk.customers.clone(), limits, jiff::tz::TimeZone::UTC).listing_silenced();
     for customer in 0..customers {
         let name = format!("C{customer}");
         let entries = random.below(40);
@@ -100,7 +107,7 @@ pub(super) fn desk(random: &mut Random, customers: usize, schema: &str) -> Desk 
                 &format!("{customer}-p"),
                 &name,
                 START - DAY,
-                json!({}),
+                json!({ "locale": "en" }),
             ));
         }
     }

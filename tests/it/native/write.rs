@@ -51,7 +51,9 @@ device = { type = "text", keep = true }
 seconds = "number"
 "#;
 
-const NUMBERS: [&str; 34] = [
+const NUMBERS: [&str; 36] = [
+    r#"customer.count("merchant.checkout", "30d", #{ category: event.merchant.category, stage: "paid" })"#,
+    r#"customer.since("app.login", #{ device: event.tender })"#,
     "0",
     "1",
     "2",
@@ -271,18 +273,18 @@ impl<'r> Writer<'r> {
             2 => body += "let y = 1; y += 1; ",
             _ => {}
         }
-        match self.random.below(12) {
-            0 => body + &format!("return {};", self.conjunction()),
-            1 => {
-                body + &format!(
-                    "if {} {{ {} }} else {{ {} }}",
-                    self.truth(1),
-                    self.conjunction(),
-                    self.conjunction()
-                )
-            }
-            2 => body + &format!("{} || {}", self.truth(1), self.conjunction()),
-            _ => body + &self.conjunction(),
-        }
+        let last = match self.random.below(12) {
+            0 => format!("return {};", self.conjunction()),
+            1 => format!(
+                "if {} {{ {} }} else {{ {} }}",
+                self.truth(1),
+                self.conjunction(),
+                self.conjunction()
+            ),
+            2 => format!("{} || {}", self.truth(1), self.conjunction()),
+            _ => self.conjunction(),
+        };
+        body.push_str(&last);
+        body
     }
 }

@@ -1,0 +1,151 @@
+//! Verdicts of rules that had nothing to say, counted without touching each of them at each event.
+//!
+//! Nearly every rule gets `condition` at nearly every event. So it is counted how many events there were of a type,
+//! and of each rule how often it got something else.
+
+use crate::action::Verdict;
+use crate::rules::Index;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// So many single notes are put together.
+const NOTES_MAX: usize = 4_096;
+
+/// What rules got instead of `condition`; `None` where that is counted elsewhere.
+type Other = Option<Verdict>;
+
+/// Verdicts of all rules that listen, by type of event.
+#[derive(Debug, Default)]
+pub struct Quiet {
+    kinds: Vec<Kind>,
+}
+
+#[derive(Debug)]
+struct Kind {
+    index: Arc<Index>,
+    events: u64,
+    notes: Vec<(u32, Other)>,
+    /// By the number of the rule.
+    sums: Vec<(Other, Vec<u64>)>,
+}
+
+impl Quiet {
+    /// Counts an event, at which the rules noted in what is returned got something else than `condition`.
+    pub(super) fn event(&mut self, index: &Arc<Index>) -> Notes<'_> {
+        let kind = self.kind(index);
+        kind.events += 1;
+        Notes(kind)
+    }
+
+    fn kind(&mut self, index: &Arc<Index>) -> &mut Kind {
+        let known = self.kinds.iter();
+        let at = known
+            .into_iter()
+            .position(|kind| Arc::ptr_eq(&kind.index, index));
+        let at = at.unwrap_or_else(|| {
+            self.kinds.push(Kind {
+                index: index.clone(),
+                events: 0,
+                notes: Vec::new(),
+                sums: Vec::new(),
+            });
+            self.kinds.len() - 1
+        });
+        &mut self.kinds[at]
+    }
+
+    /// Whether nothing was counted.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.kinds.is_empty()
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.kinds.clear();
+    }
+
+    /// Adds what was counted later.
+    pub(super) fn append(&mut self, later: Self) {
+        for mut more in later.kinds {
+            let kind = self.kind(&more.index);
+            kind.events += more.events;
+            kind.notes.append(&mut more.notes);
+            for (other, sums) in more.sums {
+                let own = kind.sums(other);
+                own.iter_mut()
+                    .zip(sums)
+                    .for_each(|(own, more)| *own += more);
+            }
+            kind.shorten();
+        }
+    }
+
+    /// How often each rule got each verdict.
+    pub fn totals(&self) -> impl Iterator<Item = (&Arc<str>, Verdict, u64)> {
+        self.kinds.iter().flat_map(Kind::totals)
+    }
+
+    /// Adds it all to counts by rule and verdict.
+    pub(super) fn settle(&mut self, verdicts: &mut HashMap<(Arc<str>, Verdict), u64>) {
+        for (rule, verdict, times) in self.totals() {
+            *verdicts.entry((rule.clone(), verdict)).or_default() += times;
+        }
+        self.clear();
+    }
+}
+
+/// Takes notes of one event.
+pub(super) struct Notes<'q>(&'q mut Kind);
+
+impl Notes<'_> {
+    /// Notes what a rule got.
+    pub(super) fn got(&mut self, rule: u32, other: Other) {
+        self.0.notes.push((rule, other));
+        self.0.shorten();
+    }
+}
+
+impl Kind {
+    fn sums(&mut self, other: Other) -> &mut Vec<u64> {
+        let known = self.sums.iter().position(|(known, _)| *known == other);
+        let at = known.unwrap_or_else(|| {
+            let none = vec![0; self.index.rules().len()];
+            self.sums.push((other, none));
+            self.sums.len() - 1
+        });
+        &mut self.sums[at].1
+    }
+
+    fn shorten(&mut self) {
+        if self.notes.len() < NOTES_MAX {
+            return;
+        }
+        for (rule, other) in std::mem::take(&mut self.notes) {
+            self.sums(other)[rule as usize] += 1;
+        }
+    }
+
+    fn totals(&self) -> impl Iterator<Item = (&Arc<str>, Verdict, u64)> {
+        let mut sums = self.sums.clone();
+        for (rule, other) in &self.notes {
+            let at = sums.iter().position(|(known, _)| known == other);
+            let at = at.unwrap_or_else(|| {
+                sums.push((*other, vec![0; self.index.rules().len()]));
+                sums.len() - 1
+            });
+            sums[at].1[*rule as usize] += 1;
+        }
+        let rules = self.index.rules().iter().enumerate();
+        rules.flat_map(move |(number, rule)| {
+            let others = sums.iter().map(|(other, sums)| (*other, sums[number]));
+            let others: Vec<(Other, u64)> = others.filter(|(_, times)| *times > 0).collect();
+            let sum: u64 = others.iter().map(|(_, times)| times).sum();
+            let condition = (Some(Verdict::Condition), self.events - sum);
+            let all = others.into_iter().chain([condition]);
+            let counted = all.filter_map(|(verdict, times)| Some((verdict?, times)));
+            let name = &rule.terms.name;
+            let counted = counted.filter(|(_, times)| *times > 0);
+            counted.map(move |(verdict, times)| (name, verdict, times))
+        })
+    }
+}
