@@ -3,7 +3,7 @@
 use super::comparison::Differing;
 use super::told::Told;
 use crate::clock::Millis;
-use crate::durable::LogItem;
+use crate::durable::{Extent, LogItem};
 use crate::partition::{Logged, Place, TimerChange};
 use crate::partitioning::CustomerId;
 use crate::policy::Switches;
@@ -32,10 +32,10 @@ pub enum Cause {
     Quarantine,
     /// The rule was paused or in shadow mode then; in a backtest nothing is switched off.
     Switch,
-    /// A broadcast or a daily trigger asked this customer at another moment: live it goes through the customers while
-    /// their events go on.
+    /// A broadcast or a daily trigger asked this customer at another moment, as after a crash amid it.
     Broadcast,
-    /// The rule's budget was scarce: live, partitions draw on it as they come, in a backtest in the order of history.
+    /// The rule's budget was scarce, and what it covered is not known from the log: then a backtest draws in the order of
+    /// history, and live, partitions draw as they come.
     Budget,
     /// The customer had another decision that differs before.
     Follows,
@@ -88,6 +88,8 @@ pub(super) struct Live {
 pub(super) struct Evidence {
     /// Up to which event the engine has come.
     come_to: u64,
+    /// Up to which event everything that was decided is known.
+    extent: Extent,
     /// Up to which event it had come when, now and then.
     points: Vec<(u64, Millis)>,
     /// From which event on which generation decided.
@@ -103,11 +105,13 @@ impl Evidence {
     pub(super) fn take(&mut self, live: &Live) {
         let come_to = match &live.item {
             LogItem::Entry { logged, place } => {
+                self.extent.take(*place);
                 self.entry(logged, *place, live);
                 // Of what answers an event, the event itself may have more to come.
                 Some(place.after)
             }
             LogItem::Through(record) => {
+                self.extent.reach(record.through);
                 self.generation(record.through, &record.generation);
                 Some(record.through)
             }
@@ -194,6 +198,25 @@ impl Evidence {
 
     fn has_come_to(&self, after: u64) -> bool {
         self.come_to >= after
+    }
+
+    /// Whether it is known that a generation decided about an event, and what.
+    pub(super) fn settles(&self, sequence: u64, generation: &Arc<str>) -> bool {
+        self.extent.through() >= sequence && self.generation_at(sequence) == Some(generation)
+    }
+
+    /// Whether something else than the rules may have kept the engine from an action at an event that was stored at `at`: a
+    /// switch, a quarantine, or a delay, if something grows stale within `patience`.
+    pub(super) fn hinders(&self, sequence: u64, at: Millis, patience: Millis) -> bool {
+        let behind = self
+            .switches
+            .partition_point(|(after, _)| *after < sequence);
+        let switches = behind.checked_sub(1).and_then(|at| self.switches.get(at));
+        let is_held = |(_, from, until): &(Arc<str>, Millis, Millis)| (*from..*until).contains(&at);
+        let is_late = |come: Millis| come.saturating_sub(at) > patience;
+        switches.is_some_and(|(_, switches)| !switches.are_off())
+            || self.quarantines.iter().any(is_held)
+            || self.not_before(sequence).is_some_and(is_late)
     }
 }
 

@@ -3,6 +3,7 @@
 use super::causes::{Evidence, Live};
 use super::comparison::{Comparison, Side};
 use super::exchange::Wanted;
+use super::precedents::{Precedents, Turn};
 use super::run::Setup;
 use super::tally::{Contacts, Tally};
 use super::told::Told;
@@ -59,6 +60,12 @@ impl Run {
             tally: Tally::default(),
         }
     }
+
+    /// One that decides what was decided before.
+    pub(super) fn following(mut self, precedents: Arc<Precedents>) -> Self {
+        self.partition = self.partition.following(precedents);
+        self
+    }
 }
 
 /// What became of the events of one partition.
@@ -74,6 +81,30 @@ pub(super) struct Counts {
     pub(super) imported: u64,
 }
 
+/// What the log says of what is decided again.
+pub(super) struct Led {
+    pub(super) precedents: Arc<Precedents>,
+    /// What rules decide: only what these decided is a precedent.
+    pub(super) rules: Arc<RuleSet>,
+    /// The time within which nothing grows stale.
+    pub(super) patience: Millis,
+    /// Whether the last event was decided about by the same rules, as far as the log is known.
+    pub(super) is_settled: bool,
+}
+
+impl Led {
+    /// By a log of which nothing is known yet.
+    pub(super) fn new(rules: &Arc<RuleSet>) -> Self {
+        let fresh = rules.rules().iter().map(|rule| rule.terms.fresh);
+        Self {
+            precedents: Arc::default(),
+            rules: rules.clone(),
+            patience: fresh.min().unwrap_or(Millis::MAX),
+            is_settled: false,
+        }
+    }
+}
+
 /// One partition.
 pub(super) struct Lane {
     pub(super) number: u16,
@@ -82,6 +113,8 @@ pub(super) struct Lane {
     pub(super) contacts: Contacts,
     pub(super) evidence: Evidence,
     pub(super) counts: Counts,
+    /// What the log says for the last of the rule sets, if it is compared with that.
+    pub(super) led: Option<Led>,
     /// When something is due next, as it was looked up last.
     pub(super) due: Option<Millis>,
     /// Events up to here are in the checkpoint that it began with.
@@ -129,6 +162,13 @@ impl Lane {
             return;
         }
         self.count(arrival);
+        self.sweep_along(false);
+        if let Some(led) = &mut self.led {
+            let (sequence, evidence) = (arrival.sequence, &self.evidence);
+            led.is_settled = evidence.settles(sequence, led.rules.generation());
+            let is_free = !evidence.hinders(sequence, arrival.at, led.patience);
+            led.precedents.set_hold(led.is_settled && is_free);
+        }
         for at in 0..self.runs.len() {
             if let Ok(input) = &arrival.inputs[at] {
                 let run = &mut self.runs[at];
@@ -157,6 +197,9 @@ impl Lane {
 
     /// Fires what is due at that time; `now` is when it turns out to be.
     pub(super) fn fire(&mut self, due: Millis, now: Millis) {
+        self.sweep_along(false);
+        // Of what is due, the log tells what became of it; but not by when it would have.
+        self.set_hold(false);
         for at in 0..self.runs.len() {
             let run = &mut self.runs[at];
             if run
@@ -172,8 +215,47 @@ impl Lane {
         }
     }
 
-    /// Takes broadcasts and daily triggers as far as they go without the other partitions.
+    fn set_hold(&self, hold: bool) {
+        if let Some(led) = &self.led {
+            led.precedents.set_hold(hold);
+        }
+    }
+
+    /// Takes broadcasts and daily triggers as far as they had come when the engine came to the next event; at the end of
+    /// history, to their end.
+    pub(super) fn sweep_along(&mut self, at_end: bool) {
+        let Some(led) = &self.led else {
+            return;
+        };
+        let (precedents, patience) = (led.precedents.clone(), led.patience);
+        precedents.set_lead(true);
+        let last = self.runs.len() - 1;
+        while let Some(sweeping) = self.runs[last].partition.sweeping() {
+            let run = &mut self.runs[last];
+            let position = run.partition.position();
+            match precedents.turn(&sweeping, position, at_end) {
+                Turn::Later => break,
+                Turn::Anew => run.partition.sweep_anew(),
+                Turn::Take(customers) => {
+                    let is_free = !self.evidence.hinders(position, sweeping.at, patience);
+                    precedents.set_hold(is_free);
+                    let output = run.partition.sweep(customers, sweeping.at, &run.rules);
+                    self.take(last, output);
+                }
+            }
+        }
+    }
+
+    /// Takes broadcasts and daily triggers as far as they go without the other partitions; not those of which the log
+    /// says how far they had come when.
     pub(super) fn sweep(&mut self, at: usize, now: Millis) {
+        if at + 1 == self.runs.len() && self.led.as_ref().is_some_and(|led| led.is_settled) {
+            return;
+        }
+        self.set_hold(false);
+        if let Some(led) = &self.led {
+            led.precedents.set_lead(false);
+        }
         while self.runs[at].partition.is_sweeping() {
             let run = &mut self.runs[at];
             let output = run.partition.sweep(usize::MAX, now, &run.rules);
@@ -244,6 +326,9 @@ impl Lane {
     /// Takes a message of what was decided live.
     pub(super) fn decided(&mut self, tally: &mut Tally, live: Live) {
         self.evidence.take(&live);
+        if let Some(led) = &self.led {
+            led.precedents.take(&live, &led.rules, &self.zone);
+        }
         if let LogItem::Entry {
             logged: Logged::Conversion(record),
             ..

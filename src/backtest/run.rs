@@ -6,7 +6,7 @@ use super::exchange::Exchange;
 use super::files::FileFeed;
 use super::report::Report;
 use super::start::{self, Start};
-use super::stream::StreamFeed;
+use super::stream::{Known, StreamFeed};
 use super::summary::Origin;
 use super::turns::Turnstile;
 use super::worker::Shared;
@@ -106,7 +106,7 @@ pub fn files(
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Report, BacktestError> {
     let shared = shared(setup, Millis::MIN);
-    let lanes = start::lanes(setup, &shared.ledgers);
+    let lanes = start::lanes(setup, &shared.ledgers, false);
     let mut feed = FileFeed::new(shared.clone(), names, setup.partitions, setup.to);
     let told = match setup.from {
         None => "an empty state before the first line".to_owned(),
@@ -139,7 +139,7 @@ pub fn stream(
     tell: &mut dyn FnMut(Progress),
 ) -> Result<Report, BacktestError> {
     let mut feeding = shared(setup, Millis::MIN);
-    let mut lanes = start::lanes(setup, &feeding.ledgers);
+    let mut lanes = start::lanes(setup, &feeding.ledgers, true);
     let preparing = start::prepare(connection, setup, data, &mut lanes, &feeding.ledgers);
     let Start {
         first,
@@ -198,6 +198,7 @@ async fn feed(
         events: Some(events),
         log,
         log_at: Millis::MIN,
+        known: (0..setup.partitions).map(|_| Known::default()).collect(),
         dead: DeadLetters::new(connection).known_since(first).await?,
         dead_seen: 0,
         to: setup.to,

@@ -1,6 +1,7 @@
 //! What was known before the period: from checkpoints, and from the log beyond them.
 
-use super::lane::{Lane, Run};
+use super::comparison::Side;
+use super::lane::{Lane, Led, Run};
 use super::run::{BacktestError, Setup};
 use super::stream::lane_of;
 use super::worker::read_log;
@@ -9,6 +10,7 @@ use crate::durable::{CheckpointFolder, CheckpointStore as _, Cut, LogItem, Recov
 use crate::nats::log_write::HEADER_ID;
 use crate::nats::{Connection, Edge, History, LogStore as _, Period, Whose};
 use crate::partition::{Logged, LoggedDecision};
+use crate::rules::RuleSet;
 use crate::state::Ledger;
 use std::path::Path;
 use std::sync::Arc;
@@ -223,28 +225,37 @@ fn policy_time(logged: &Logged) -> Option<Millis> {
         Logged::Conversion(record) => Some(record.at),
         Logged::Outcome(record) => Some(record.at),
         Logged::Sweep(record) => Some(record.at),
+        Logged::Progress(record) => Some(record.at),
         // The others say it by when they were stored.
         _ => None,
     }
 }
 
-/// Partitions that know nothing yet, with their rule sets.
-pub(super) fn lanes(setup: &Setup, ledgers: &[Arc<Ledger>]) -> Vec<Lane> {
-    (0..setup.partitions)
-        .map(|number| Lane {
+/// Partitions that know nothing yet, with their rule sets; they are led by what was decided `live`, if that is what is
+/// compared with.
+pub(super) fn lanes(setup: &Setup, ledgers: &[Arc<Ledger>], live: bool) -> Vec<Lane> {
+    let lane = |number| {
+        let led = (live && setup.against.is_none()).then(|| Led::new(&setup.rules));
+        let run = |((side, rules), ledger): ((Side, &Arc<RuleSet>), &Arc<Ledger>)| {
+            let run = Run::new(number, side, rules, ledger, setup);
+            match &led {
+                Some(led) => run.following(led.precedents.clone()),
+                None => run,
+            }
+        };
+        Lane {
             number,
-            runs: (setup.sides())
-                .zip(ledgers)
-                .map(|((side, rules), ledger)| Run::new(number, side, rules, ledger, setup))
-                .collect(),
+            runs: setup.sides().zip(ledgers).map(run).collect(),
             comparison: Default::default(),
             contacts: Default::default(),
             evidence: Default::default(),
             counts: Default::default(),
+            led,
             due: None,
             through: 0,
             period: setup.from.unwrap_or(Millis::MIN)..setup.to.unwrap_or(Millis::MAX),
             zone: setup.zone.clone(),
-        })
-        .collect()
+        }
+    };
+    (0..setup.partitions).map(lane).collect()
 }

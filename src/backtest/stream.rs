@@ -5,6 +5,7 @@ use super::run::BacktestError;
 use super::turns::Turn;
 use super::worker::{Shared, Work};
 use crate::clock::Millis;
+use crate::durable::{Extent, ThroughRecord, log};
 use crate::nats::{Connection, History, StoredMessage, events_state};
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -12,6 +13,8 @@ use tokio::runtime::Handle;
 
 /// Messages that are read at a time.
 const MESSAGES: usize = 1_000;
+/// How long after something was due the engine may have written what came of it.
+const LATE_MAX: Millis = 10_000;
 
 /// Reads events, and the log as far as it was written by then.
 pub(super) struct StreamFeed {
@@ -23,6 +26,8 @@ pub(super) struct StreamFeed {
     pub(super) log: Option<History>,
     /// Until when the log was read, by its store times.
     pub(super) log_at: Millis,
+    /// How far the log is known, by partition.
+    pub(super) known: Vec<Known>,
     /// Events that were refused when they were decided about.
     pub(super) dead: HashSet<u64>,
     /// How many of them were passed over.
@@ -34,6 +39,14 @@ pub(super) struct StreamFeed {
     /// When the last thing was decided about the events of the period.
     pub(super) decided_at: Millis,
     pub(super) is_over: bool,
+}
+
+/// How far the log of a partition is known.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    extent: Extent,
+    /// The last event that was given out.
+    event: u64,
 }
 
 impl StreamFeed {
@@ -52,8 +65,11 @@ impl StreamFeed {
             Some(batch) => {
                 sequence = batch.last().map_or(sequence, |message| message.sequence);
                 events = batch.len() as u64;
-                works.extend(batch.iter().filter_map(|message| self.event(message)));
-                self.read_log(self.clock, &mut works).await?;
+                let given: Vec<Work> = batch.iter().filter_map(|m| self.event(m)).collect();
+                // What was decided about them comes first, so that it is known when they are decided about again.
+                self.read_log(self.clock.saturating_add(LATE_MAX), &mut works)
+                    .await?;
+                works.extend(given);
             }
             None => {
                 self.is_over = true;
@@ -86,19 +102,35 @@ impl StreamFeed {
             return None;
         }
         let stored = message.to_stored();
-        Some(match partition_in(&message.subject) {
-            Some(lane) => Work::Stored(lane, self.clock, Box::new(stored)),
-            None => Work::Broadcast(Arc::new(self.shared.read_stored(self.clock, &stored))),
-        })
+        let lane = partition_in(&message.subject);
+        // What was decided before the period is known already.
+        if self.clock >= self.shared.decide_from {
+            let all = 0..self.known.len();
+            let own = lane.map_or(all, |lane| usize::from(lane)..usize::from(lane) + 1);
+            for known in self.known.get_mut(own).into_iter().flatten() {
+                known.event = message.sequence;
+            }
+        }
+        let Some(lane) = lane else {
+            let arrival = self.shared.read_stored(self.clock, &stored);
+            return Some(Work::Broadcast(Arc::new(arrival)));
+        };
+        Some(Work::Stored(lane, self.clock, Box::new(stored)))
     }
 
-    /// Reads what was written to the log up to a time.
+    /// Whether the log does not tell yet what was decided about events that were given out.
+    fn is_behind(&self) -> bool {
+        let mut known = self.known.iter();
+        known.any(|known| known.extent.through() < known.event)
+    }
+
+    /// Reads what was written to the log up to a time, and about the events that were given out.
     async fn read_log(
         &mut self,
         until: Millis,
         works: &mut Vec<Work>,
     ) -> Result<(), BacktestError> {
-        while self.log_at <= until
+        while (self.log_at <= until || self.is_behind())
             && let Some(log) = &mut self.log
         {
             let Some(batch) = log.next_batch(MESSAGES).await? else {
@@ -107,9 +139,13 @@ impl StreamFeed {
             };
             for message in batch {
                 self.log_at = message.stored_at;
-                if let Some(lane) = lane_of(&message.subject)
-                    && self.belongs(&message)
-                {
+                let Some(lane) = lane_of(&message.subject) else {
+                    continue;
+                };
+                if let Some(known) = self.known.get_mut(usize::from(lane)) {
+                    known.take(&message);
+                }
+                if self.belongs(&message) {
                     works.push(Work::Log(lane, Box::new(message)));
                 }
             }
@@ -136,6 +172,19 @@ impl StreamFeed {
     async fn is_quiet(&self) -> bool {
         let state = events_state(&self.connection).await;
         state.is_some_and(|state| state.last_sequence <= self.last)
+    }
+}
+
+impl Known {
+    fn take(&mut self, message: &StoredMessage) {
+        let header = |name: &str| message.headers.get(name);
+        if let Some(place) = log::place(&header) {
+            self.extent.take(place);
+        } else if header("Onscene-Kind") == Some(log::KIND_THROUGH) {
+            // What cannot be read is told by whoever reads all of it.
+            let record = serde_json::from_slice::<ThroughRecord>(&message.payload);
+            self.extent.reach(record.map_or(0, |record| record.through));
+        }
     }
 }
 

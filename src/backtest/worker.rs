@@ -125,7 +125,9 @@ pub(super) struct Worker {
 impl Worker {
     /// Works until there is nothing more.
     pub(super) fn run(mut self, batches: &Receiver<Batch>) -> Self {
+        let mut until = Turn::FIRST;
         while let Ok(batch) = batches.recv() {
+            until = batch.until;
             for work in batch.works {
                 self.work(work);
             }
@@ -134,6 +136,10 @@ impl Worker {
                 self.fire_until(batch.until.at);
             }
             self.shared.turnstile.stand(self.thread, batch.until);
+        }
+        for at in 0..self.lanes.len() {
+            self.stand(until.at, until.sequence, self.lanes[at].number);
+            self.lanes[at].sweep_along(true);
         }
         self.shared.turnstile.stand(self.thread, Turn::LAST);
         self

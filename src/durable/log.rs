@@ -20,6 +20,8 @@ pub const KIND_CONVERSION: &str = "conversion";
 pub const KIND_OUTCOME: &str = "outcome";
 /// `Onscene-Kind` of a record about a broadcast or a daily trigger.
 pub const KIND_SWEEP: &str = "sweep";
+/// `Onscene-Kind` of a record about how far a broadcast or a daily trigger had come when it went on elsewhere.
+pub const KIND_PROGRESS: &str = "progress";
 /// `Onscene-Kind` of a record about a rule in quarantine.
 pub const KIND_QUARANTINE: &str = "quarantine";
 /// `Onscene-Kind` of a record of switches that were changed.
@@ -112,6 +114,9 @@ pub fn read<'a>(
         Some(KIND_SWEEP) => record(Logged::Sweep(
             serde_json::from_slice(payload).map_err(json)?,
         )),
+        Some(KIND_PROGRESS) => record(Logged::Progress(
+            serde_json::from_slice(payload).map_err(json)?,
+        )),
         Some(KIND_QUARANTINE) => record(Logged::Quarantine(
             serde_json::from_slice(payload).map_err(json)?,
         )),
@@ -129,8 +134,8 @@ pub fn read<'a>(
     }
 }
 
-/// Where an entry stands. Actions of version 0.1.0 say it by their trigger alone.
-fn place<'a>(header: &impl Fn(&str) -> Option<&'a str>) -> Option<Place> {
+/// Where an entry stands, as its headers have it. Actions of version 0.1.0 say it by their trigger alone.
+pub fn place<'a>(header: &impl Fn(&str) -> Option<&'a str>) -> Option<Place> {
     let after = header("Onscene-After").or_else(|| header("Onscene-Trigger"))?;
     let part = match header("Onscene-Part") {
         None => None,

@@ -8,5 +8,5 @@ mod store;
 
 pub use checkpoint::{Checkpoint, CheckpointError, Cut};
 pub use log::{LogError, LogItem, OwnerRecord, ThroughRecord};
-pub use recovery::Recovery;
+pub use recovery::{Extent, Recovery};
 pub use store::{CheckpointFile, CheckpointFolder, CheckpointStore, UnusableError, load};

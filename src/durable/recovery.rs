@@ -6,66 +6,22 @@ use crate::partition::{
 };
 use std::collections::VecDeque;
 
-/// What a partition's log says, to be merged with its events in the order of the stream.
+/// How far a partition's log shows that events are done.
 #[derive(Debug, Default)]
-pub struct Recovery {
-    /// Entries by the sequence of the event that they come after, in the log's order.
-    entries: VecDeque<(u64, Logged)>,
+pub struct Extent {
     /// Every event up to here was decided.
     through: u64,
     /// The event that was answered last, and how many of its entries are there.
     last: Option<(u64, u32)>,
-    /// The broadcasts that are done with.
-    swept: Vec<u64>,
 }
 
-impl Recovery {
-    /// Every event up to a sequence is in state already, as of a checkpoint; the log is taken from there on.
+impl Extent {
+    /// Every event up to a sequence was decided.
     #[must_use]
     pub fn from(through: u64) -> Self {
         Self {
             through,
-            ..Self::default()
-        }
-    }
-
-    /// Takes the next message of the log.
-    pub fn take(&mut self, item: LogItem) {
-        match item {
-            LogItem::Entry { logged, place } => {
-                self.through = self.through.max(self.done_by(place));
-                if let Logged::Sweep(SweepRecord {
-                    key: SweepKey::Broadcast(sequence),
-                    done: true,
-                    ..
-                }) = &logged
-                {
-                    self.swept.push(*sequence);
-                }
-                self.entries.push_back((place.after, logged));
-            }
-            LogItem::Through(record) => self.through = self.through.max(record.through),
-            LogItem::Owner(_) | LogItem::Unknown(_) => {}
-        }
-    }
-
-    /// Up to where events are done, as an entry shows.
-    fn done_by(&mut self, place: Place) -> u64 {
-        let Some((_, of)) = place.part else {
-            // It came after the event, when all of the event's own entries had been written.
-            return place.after;
-        };
-        let count = match self.last {
-            Some((last, count)) if last == place.after => count + 1,
-            _ => 1,
-        };
-        self.last = Some((place.after, count));
-        // Whoever answered this event had done with all before it. It is done itself only when each of
-        // its entries is there: a crash may have come between two of them.
-        if count >= of {
-            place.after
-        } else {
-            place.after.saturating_sub(1)
+            last: None,
         }
     }
 
@@ -82,6 +38,81 @@ impl Recovery {
             Some((last, count)) if last == sequence => count,
             _ => 0,
         }
+    }
+
+    /// Takes a record that says it.
+    pub fn reach(&mut self, through: u64) {
+        self.through = self.through.max(through);
+    }
+
+    /// Takes the place of the next entry.
+    pub fn take(&mut self, place: Place) {
+        let Some((_, of)) = place.part else {
+            // It came after the event, when all of the event's own entries had been written.
+            return self.reach(place.after);
+        };
+        let count = self.already(place.after) + 1;
+        self.last = Some((place.after, count));
+        // Whoever answered this event had done with all before it. It is done itself only when each of
+        // its entries is there: a crash may have come between two of them.
+        self.reach(if count >= of {
+            place.after
+        } else {
+            place.after.saturating_sub(1)
+        });
+    }
+}
+
+/// What a partition's log says, to be merged with its events in the order of the stream.
+#[derive(Debug, Default)]
+pub struct Recovery {
+    /// Entries by the sequence of the event that they come after, in the log's order.
+    entries: VecDeque<(u64, Logged)>,
+    extent: Extent,
+    /// The broadcasts that are done with.
+    swept: Vec<u64>,
+}
+
+impl Recovery {
+    /// Every event up to a sequence is in state already, as of a checkpoint; the log is taken from there on.
+    #[must_use]
+    pub fn from(through: u64) -> Self {
+        Self {
+            extent: Extent::from(through),
+            ..Self::default()
+        }
+    }
+
+    /// Takes the next message of the log.
+    pub fn take(&mut self, item: LogItem) {
+        match item {
+            LogItem::Entry { logged, place } => {
+                self.extent.take(place);
+                if let Logged::Sweep(SweepRecord {
+                    key: SweepKey::Broadcast(sequence),
+                    done: true,
+                    ..
+                }) = &logged
+                {
+                    self.swept.push(*sequence);
+                }
+                self.entries.push_back((place.after, logged));
+            }
+            LogItem::Through(record) => self.extent.reach(record.through),
+            LogItem::Owner(_) | LogItem::Unknown(_) => {}
+        }
+    }
+
+    /// Every event up to this sequence was decided.
+    #[must_use]
+    pub fn through(&self) -> u64 {
+        self.extent.through()
+    }
+
+    /// How many entries of an event are there already.
+    #[must_use]
+    pub fn already(&self, sequence: u64) -> u32 {
+        self.extent.already(sequence)
     }
 
     /// The broadcasts that are done with.
@@ -110,7 +141,7 @@ impl Recovery {
     /// applied.
     pub fn before(&mut self, sequence: u64, partition: &mut Partition) {
         // An event that was not fully decided is decided again: what is there of it comes first.
-        let is_redecided = sequence > self.through;
+        let is_redecided = sequence > self.extent.through();
         while self
             .entries
             .front()

@@ -175,7 +175,7 @@ fn concerns(item: &mut LogItem, id: &CustomerId) -> bool {
         Logged::Conversion(record) => *record.customer == *id.as_str(),
         Logged::Outcome(record) => *record.customer == *id.as_str(),
         // Nothing is gone through customer by customer here.
-        Logged::Sweep(_) => false,
+        Logged::Sweep(_) | Logged::Progress(_) => false,
         // What is of rules, and not of anybody.
         _ => true,
     }

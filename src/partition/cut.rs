@@ -54,6 +54,9 @@ pub struct OpenSweep {
     pub occasion: Arc<Remembered>,
     /// Policy time.
     pub at: Millis,
+    /// How often it had been begun before.
+    #[serde(default, skip_serializing_if = "super::record::is_zero")]
+    pub run: u32,
 }
 
 /// The customers of a cut, to be written by somebody else while the partition goes on. When this is dropped, the cut

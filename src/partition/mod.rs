@@ -19,6 +19,7 @@ mod members;
 mod note;
 mod outcome;
 mod output;
+mod progress;
 mod record;
 mod speak;
 mod step;
@@ -39,10 +40,12 @@ use std::sync::{Arc, Weak};
 pub use broadcasts::Broadcasts;
 pub use cut::{CutCustomers, OpenSweep, Rest, Restoring};
 pub use output::{Input, Output, Parked, Quarantined, RuleChecks, Silenced};
+pub use progress::Sweeping;
 pub use record::{
     ControlRecord, ConversionRecord, LogEntry, Logged, LoggedDecision, OutcomeRecord, Place,
-    QuarantineRecord, SweepKey, SweepRecord, TimerChange, TimerRecord,
+    ProgressRecord, QuarantineRecord, SweepKey, SweepRecord, TimerChange, TimerRecord,
 };
+pub use till::Precedents;
 
 /// The customers of one partition, and how to step them.
 #[derive(Debug)]
@@ -82,6 +85,8 @@ pub struct Partition {
     households: households::Households,
     /// Whom a checkpoint that is being written still needs as they were.
     cut: Weak<cut::Early>,
+    /// What became of the same draws when they were decided before.
+    precedents: Option<Arc<dyn Precedents>>,
     /// Whether others spend the same budgets at the same time.
     shares_budgets: bool,
     /// Whether proposals that did not go out are listed.
@@ -117,6 +122,7 @@ impl Partition {
             broadcasts: Broadcasts::default(),
             households: households::Households::default(),
             cut: Weak::new(),
+            precedents: None,
             shares_budgets: false,
             list_silenced: false,
             list_checks: false,
@@ -150,6 +156,13 @@ impl Partition {
         self.ledger = ledger;
         self.quarantine = quarantine;
         self.shares_budgets = true;
+        self
+    }
+
+    /// The same, deciding what was decided before: what its budgets covered then, they cover now.
+    #[must_use]
+    pub fn following(mut self, precedents: Arc<dyn Precedents>) -> Self {
+        self.precedents = Some(precedents);
         self
     }
 

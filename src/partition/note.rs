@@ -2,7 +2,8 @@
 //! says.
 
 use super::record::{
-    ConversionRecord, Logged, LoggedDecision, OutcomeRecord, SweepRecord, TimerChange, TimerRecord,
+    ConversionRecord, Logged, LoggedDecision, OutcomeRecord, ProgressRecord, SweepRecord,
+    TimerChange, TimerRecord,
 };
 use super::sweep::Sweep;
 use super::{Partition, SweepKey};
@@ -25,6 +26,7 @@ impl Partition {
             Logged::Sweep(record) => self.note_sweep(record),
             // Whoever put it there knows; the others are told when they start.
             Logged::Quarantine(_) => {}
+            Logged::Progress(record) => self.note_progress(record),
             Logged::Control(record) => self.switches = record.switches.clone(),
         }
     }
@@ -157,6 +159,14 @@ impl Partition {
             (Some(_), false) | (None, true) => {}
         }
         self.pass(record.at);
+    }
+
+    /// Whoever goes on from here begins it again.
+    fn note_progress(&mut self, record: &ProgressRecord) {
+        let known = self.sweeps.iter_mut().find(|s| s.key == record.key);
+        if let Some(sweep) = known {
+            sweep.was_begun(record.run);
+        }
     }
 
     fn change(&mut self, id: &CustomerId, seen: Millis, change: impl FnOnce(&mut Customer)) {

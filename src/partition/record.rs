@@ -23,6 +23,8 @@ pub enum LogEntry {
     Outcome(OutcomeRecord),
     /// A broadcast or a daily trigger was begun or done with.
     Sweep(SweepRecord),
+    /// A broadcast or a daily trigger has come further.
+    Progress(ProgressRecord),
     /// A rule was put into quarantine.
     Quarantine(QuarantineRecord),
     /// Switches were changed: from here on these are in force.
@@ -155,6 +157,24 @@ pub struct SweepRecord {
     pub place: Place,
 }
 
+/// A broadcast or a daily trigger has come further, and is not done. State does not need it: it is for whoever decides the
+/// same again, and must ask each customer at the same moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProgressRecord {
+    /// Which.
+    pub key: SweepKey,
+    /// Policy time.
+    pub at: Millis,
+    /// How many customers were surveyed or served so far, each counted each time.
+    pub taken: u64,
+    /// How often it had been begun before: by engines that crashed amid it.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub run: u32,
+    /// Where it stands.
+    #[serde(skip)]
+    pub place: Place,
+}
+
 /// A rule was put into quarantine. It is no answer to an event: an engine that does not know this
 /// record counts an event's answers the same.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -262,6 +282,8 @@ pub enum Logged {
     Outcome(OutcomeRecord),
     /// A broadcast or a daily trigger.
     Sweep(SweepRecord),
+    /// A broadcast or a daily trigger has come further.
+    Progress(ProgressRecord),
     /// A rule was put into quarantine.
     Quarantine(QuarantineRecord),
     /// Switches were changed.
@@ -290,6 +312,7 @@ impl LogEntry {
             Self::Conversion(record) => record.place,
             Self::Outcome(record) => record.place,
             Self::Sweep(record) => record.place,
+            Self::Progress(record) => record.place,
             Self::Quarantine(record) => record.place,
             Self::Control(record) => record.place,
         }
@@ -302,6 +325,7 @@ impl LogEntry {
             Self::Conversion(record) => record.place.part = Some(part),
             Self::Outcome(record) => record.place.part = Some(part),
             Self::Sweep(record) => record.place.part = Some(part),
+            Self::Progress(record) => record.place.part = Some(part),
             Self::Quarantine(record) => record.place.part = Some(part),
             Self::Control(record) => record.place.part = Some(part),
         }
@@ -316,6 +340,7 @@ impl LogEntry {
             Self::Conversion(record) => Logged::Conversion(record.clone()),
             Self::Outcome(record) => Logged::Outcome(record.clone()),
             Self::Sweep(record) => Logged::Sweep(record.clone()),
+            Self::Progress(record) => Logged::Progress(record.clone()),
             Self::Quarantine(record) => Logged::Quarantine(record.clone()),
             Self::Control(record) => Logged::Control(record.clone()),
         }
@@ -378,6 +403,14 @@ fn kept(decision: &Decision) -> Option<Arc<KeptBody>> {
             expires_at: decision.expires_at(),
         })
     })
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature that serde asks for"
+)]
+pub(super) fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// Numbers of 64 bits as hexadecimal digits: readers of JSON may not keep them exact.

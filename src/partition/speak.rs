@@ -60,7 +60,7 @@ impl Case<'_> {
             Err(verdict) => return Said::Verdict(verdict),
         };
         let reach = self.reach(partition, rule);
-        let account = match self.pay(partition, rule, &body, reach) {
+        let account = match self.pay(partition, rule, say, &body, reach) {
             Ok(account) => account,
             Err(verdict) => return Said::Verdict(verdict),
         };
@@ -176,6 +176,7 @@ impl Case<'_> {
         &mut self,
         partition: &Partition,
         rule: &Rule,
+        say: Utterance,
         body: &Body,
         reach: Reach,
     ) -> Result<Option<Box<str>>, Verdict> {
@@ -190,7 +191,11 @@ impl Case<'_> {
             Err(error) => return Err(self.fail(partition, rule, error)),
         };
         let (account, cost) = (draw.account.clone(), draw.cost);
-        let passed = self.till.pay(partition, rule, budget, draw);
+        let before = partition.precedents.as_ref().and_then(|precedents| {
+            let decision = self.origin.decision_id(self.id, rule, say.step);
+            precedents.paid(decision, say.entry)
+        });
+        let passed = self.till.pay(partition, rule, budget, draw, before);
         self.trace.push("budget", passed, || {
             let mut detail = vec![("cost", Value::Decimal(cost.to_decimal()))];
             detail.extend(account.iter().map(|key| ("account", trace::word(key))));

@@ -125,6 +125,12 @@ impl Partition {
         (output, all)
     }
 
+    /// Every event up to this sequence has been stepped.
+    #[must_use]
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
     /// Policy time: nothing that is due up to it is still to come.
     #[must_use]
     pub fn clock(&self) -> Option<Millis> {

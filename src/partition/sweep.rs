@@ -38,6 +38,12 @@ pub(super) struct Sweep {
     /// Who gets something, the last in order first.
     proposals: Vec<Proposal>,
     demands: Vec<Demand>,
+    /// How many customers were surveyed or served, each counted each time.
+    pub(super) taken: u64,
+    /// How often it had been begun before.
+    pub(super) run: u32,
+    /// Whether beginning it is beginning it again.
+    is_reopened: bool,
 }
 
 #[derive(Debug)]
@@ -65,12 +71,8 @@ struct Proposal {
 
 impl Sweep {
     pub(super) fn broadcast(occasion: &Occasion, sequence: u64, at: Millis) -> Self {
-        Self::new(
-            SweepKey::Broadcast(sequence),
-            occasion.clone(),
-            sequence,
-            at,
-        )
+        let key = SweepKey::Broadcast(sequence);
+        Self::new(key, occasion.clone(), sequence, at)
     }
 
     pub(super) fn daily(key: &SweepKey) -> Self {
@@ -99,6 +101,9 @@ impl Sweep {
             phase: Phase::New,
             proposals: Vec::new(),
             demands: Vec::new(),
+            taken: 0,
+            run: 0,
+            is_reopened: false,
         }
     }
 
@@ -108,13 +113,24 @@ impl Sweep {
             key: self.key.clone(),
             occasion: Arc::new(Remembered::new(&self.occasion, self.sequence)),
             at: self.at,
+            run: self.run,
         }
     }
 
     /// The same, begun anew.
     pub(super) fn reopen(open: &OpenSweep) -> Self {
         let (occasion, sequence) = (open.occasion.occasion(), open.occasion.sequence);
-        Self::new(open.key.clone(), occasion, sequence, open.at)
+        Self {
+            run: open.run,
+            is_reopened: true,
+            ..Self::new(open.key.clone(), occasion, sequence, open.at)
+        }
+    }
+
+    /// The log says that it was begun, having been begun so often before.
+    pub(super) fn was_begun(&mut self, run: u32) {
+        self.run = self.run.max(run);
+        self.is_reopened = true;
     }
 
     /// The rules it is for.
@@ -168,8 +184,10 @@ impl Partition {
         };
         if matches!(sweep.phase, Phase::New) {
             sweep.phase = Phase::Survey(self.order(&sweep));
+            sweep.run += u32::from(std::mem::take(&mut sweep.is_reopened));
         }
         let listening = sweep.rules(rules);
+        let taken = sweep.taken;
         let mut left = customers_max;
         if let Phase::Survey(members) = &mut sweep.phase {
             let mut members = std::mem::take(members);
@@ -181,6 +199,7 @@ impl Partition {
                 && let Some((rank, id)) = members.pop()
             {
                 left -= 1;
+                sweep.taken += 1;
                 self.survey(&mut sweep, rank, &id, &listening, now, rules, &mut output);
             }
             sweep.phase = Phase::Survey(members);
@@ -193,7 +212,9 @@ impl Partition {
             && let Some(proposal) = sweep.proposals.pop()
         {
             left -= 1;
+            sweep.taken += 1;
             if let Some((proposal, want)) = self.serve(&sweep, proposal, now, rules, &mut output) {
+                sweep.taken -= 1;
                 sweep.proposals.push(proposal);
                 output.parked = Some(Parked { inputs: 0, want });
                 break;
@@ -203,6 +224,9 @@ impl Partition {
             let record = self.sweep_record(sweep.key, sweep.at, true);
             output.entries.push(record);
         } else {
+            if sweep.taken > taken {
+                output.entries.push(self.progress_record(&sweep));
+            }
             self.sweeps.push_front(sweep);
         }
         output
@@ -240,7 +264,9 @@ impl Partition {
         // From here on the first in order comes last, to be taken from the end.
         sweep.proposals.reverse();
         let is_shared = self.shares_budgets && matches!(sweep.key, SweepKey::Broadcast(_));
-        if is_shared || self.ledger.is_by_grant() {
+        if self.is_led() {
+            sweep.grant(&[]);
+        } else if is_shared || self.ledger.is_by_grant() {
             sweep.phase = Phase::Surveyed;
         } else {
             let granted = policy::allot(&sweep.demands, |at| {
@@ -339,7 +365,10 @@ impl Partition {
         let customers = self.customers.clone();
         let standing = standing(sweep, id, &customer, &customers);
         let moment = rules.moment(Subject::View(&sweep.view), standing);
-        let till = Till::with_grants(proposal.granted.clone());
+        let till = match self.is_led() {
+            true => Till::default(),
+            false => Till::with_grants(proposal.granted.clone()),
+        };
         let mut case = sweep.case(id, &customer, rules, &moment, now, till, output);
         case.trace = Trace::new(self.list_checks);
         let mut proposed = Vec::with_capacity(proposal.rules.len());

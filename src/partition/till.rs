@@ -3,8 +3,18 @@
 
 use super::Partition;
 use crate::rules::Rule;
-use crate::state::{Draw, Drawn, Want};
+use crate::state::{DecisionId, Draw, Drawn, Want};
 use crate::terms::Budget;
+use std::fmt;
+
+/// What became of draws when the same was decided before.
+pub trait Precedents: fmt::Debug + Send + Sync {
+    /// Whether a decision was paid for then, or its journey was refused for want of money; `None` if that is not known.
+    fn paid(&self, decision: DecisionId, entry: DecisionId) -> Option<bool>;
+
+    /// Whether broadcasts are not weighed again, since it is known what they were granted.
+    fn lead(&self) -> bool;
+}
 
 /// Where the money for actions comes from, and what was taken of it.
 #[derive(Debug, Default)]
@@ -33,14 +43,18 @@ impl Till {
         self.want.is_some()
     }
 
-    /// Pays, if the budget covers it.
+    /// Pays, if the budget covers it, or if it is known that it did `before`.
     pub(super) fn pay(
         &mut self,
         partition: &Partition,
         rule: &Rule,
         budget: &Budget,
         draw: Draw,
+        before: Option<bool>,
     ) -> bool {
+        if let Some(was_paid) = before {
+            return was_paid && self.draw(partition, budget, draw);
+        }
         let granted = match &mut self.granted {
             Some(granted) if !rule.terms.waits() => granted,
             _ => return self.draw(partition, budget, draw),

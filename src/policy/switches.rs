@@ -234,6 +234,12 @@ impl Switches {
         self.shadows.contains_key(rule)
     }
 
+    /// Whether nothing is switched off for anybody.
+    #[must_use]
+    pub fn are_off(&self) -> bool {
+        self.is_open() && self.shadows.is_empty()
+    }
+
     /// Whether nothing is paused: nearly always so.
     fn is_open(&self) -> bool {
         self.all.is_none()

@@ -160,7 +160,9 @@ impl Fact {
                 decision: record.decision,
                 outcome: OutcomeKind::from_word(&record.outcome)?,
             }),
-            Logged::Sweep(_) | Logged::Quarantine(_) | Logged::Control(_) => None,
+            Logged::Sweep(_) | Logged::Progress(_) | Logged::Quarantine(_) | Logged::Control(_) => {
+                None
+            }
         }
     }
 

@@ -183,32 +183,44 @@ const FREQUENCIES: [(&str, usize, Millis); 5] = [
     ("absence", 2, 60 * SECOND),
 ];
 
-/// Caps and cooldowns: by when a rule began to speak. What began to wait and ended in silence does not count.
+/// Caps and cooldowns: they are looked at when a rule enters, that is when it speaks or begins to wait with it. What began
+/// to wait and ended in silence does not count.
 fn frequencies(evidence: &Evidence<'_>) -> Result<(), Failure> {
     if evidence.plan.sets_clock_back {
         return Ok(());
     }
-    let mut begun: BTreeMap<(&str, &str), BTreeMap<&str, Millis>> = BTreeMap::new();
+    let mut armed: HashMap<&str, Millis> = HashMap::new();
+    for entry in &evidence.log {
+        if let What::Waits(waits) = &entry.what
+            && let Change::Armed(_) = waits.change
+        {
+            armed.entry(&waits.entry).or_insert(waits.at);
+        }
+    }
+    // When it entered, and when it spoke.
+    let mut begun: BTreeMap<(&str, &str), BTreeMap<&str, (Millis, Millis)>> = BTreeMap::new();
     for said in evidence.said() {
+        let entered = armed.get(&*said.entry).copied();
+        let times = (entered.unwrap_or(said.policy_time), said.policy_time);
         let entries = begun.entry((&said.customer, &said.rule)).or_default();
-        entries.entry(&said.entry).or_insert(said.policy_time);
+        entries.entry(&said.entry).or_insert(times);
     }
     for ((customer, rule), entries) in begun {
         let Some((_, most, window)) = FREQUENCIES.iter().find(|(name, _, _)| *name == rule) else {
             continue;
         };
-        let mut times: Vec<Millis> = entries.into_values().collect();
+        let mut times: Vec<(Millis, Millis)> = entries.into_values().collect();
         times.sort_unstable();
-        // A delay shifts when it is said, but the cap is looked at when it begins to wait.
-        if matches!(rule, "absence" | "quiet") {
-            continue;
-        }
-        let broken = times
-            .windows(most + 1)
-            .find(|times| times[*most] - times[0] < *window);
-        if let Some(times) = broken {
-            let what = format!("{rule} spoke to {customer} at {times:?}");
-            return Err(failure("caps and cooldowns hold", what));
+        for (at, (entered, _)) in times.iter().enumerate() {
+            // What had spoken by then counts from when it did, what still waited from when it began to.
+            let counted = |(began, spoke): &&(Millis, Millis)| {
+                let since = if spoke <= entered { spoke } else { began };
+                *since > entered - window
+            };
+            if times[..at].iter().filter(counted).count() >= *most {
+                let what = format!("{rule} entered for {customer} and spoke at {times:?}");
+                return Err(failure("caps and cooldowns hold", what));
+            }
         }
     }
     Ok(())

@@ -32,17 +32,25 @@ pub(super) fn write_of(entry: &LogEntry) -> LogWrite {
             record(id, log::KIND_OUTCOME, outcome.place, outcome)
         }
         LogEntry::Sweep(sweep) => {
-            let what = match &sweep.key {
-                SweepKey::Broadcast(sequence) => sequence.to_string(),
-                SweepKey::Daily { zone, due, .. } => {
-                    format!("{due}/{}", zone.as_deref().unwrap_or("-"))
-                }
-            };
-            let id = format!("sweep/{what}/{}", sweep.done);
+            let id = format!("sweep/{}/{}", occasion(&sweep.key), sweep.done);
             record(id, log::KIND_SWEEP, sweep.place, sweep)
+        }
+        LogEntry::Progress(progress) => {
+            let (run, taken) = (progress.run, progress.taken);
+            let id = format!("progress/{}/{run}/{taken}", occasion(&progress.key));
+            record(id, log::KIND_PROGRESS, progress.place, progress)
         }
         LogEntry::Quarantine(held) => quarantine(held),
         LogEntry::Control(changed) => switched(changed),
+    }
+}
+
+fn occasion(key: &SweepKey) -> String {
+    match key {
+        SweepKey::Broadcast(sequence) => sequence.to_string(),
+        SweepKey::Daily { zone, due, .. } => {
+            format!("{due}/{}", zone.as_deref().unwrap_or("-"))
+        }
     }
 }
 
@@ -99,7 +107,9 @@ mod tests {
     use crate::action::{Body, Next, Trigger, Verdict};
     use crate::durable::LogItem;
     use crate::event::{Occasion, Value};
-    use crate::partition::{ConversionRecord, OutcomeRecord, SweepRecord, TimerRecord};
+    use crate::partition::{
+        ConversionRecord, OutcomeRecord, ProgressRecord, SweepRecord, TimerRecord,
+    };
     use crate::partitioning::CustomerId;
     use crate::policy::{Change, Position, Signed, Switches, Target};
     use crate::state::{DecisionId, Delivery, Remembered, Wait};
@@ -164,6 +174,15 @@ mod tests {
                 part: Some((0, 2)),
             },
         })
+    }
+
+    fn daily() -> SweepKey {
+        SweepKey::Daily {
+            date: "2026-11-22".to_owned(),
+            time: "09:30".to_owned(),
+            zone: Some("Asia/Shanghai".into()),
+            due: 99,
+        }
     }
 
     fn sweep(key: SweepKey) -> LogEntry {
@@ -298,11 +317,16 @@ mod tests {
             }),
             timer(TimerChange::Ended { verdict }),
             sweep(SweepKey::Broadcast(12)),
-            sweep(SweepKey::Daily {
-                date: "2026-11-22".to_owned(),
-                time: "09:30".to_owned(),
-                zone: Some("Asia/Shanghai".into()),
-                due: 99,
+            sweep(daily()),
+            LogEntry::Progress(ProgressRecord {
+                key: daily(),
+                at: 99,
+                taken: 512,
+                run: 1,
+                place: Place {
+                    after: 9,
+                    part: None,
+                },
             }),
         ]
     }
@@ -351,6 +375,7 @@ mod tests {
             Logged::Conversion(record) => record.place = Place::default(),
             Logged::Outcome(record) => record.place = Place::default(),
             Logged::Sweep(record) => record.place = Place::default(),
+            Logged::Progress(record) => record.place = Place::default(),
             Logged::Quarantine(record) => record.place = Place::default(),
             Logged::Control(record) => record.place = Place::default(),
         }

@@ -3,6 +3,7 @@
 mod desk;
 mod golden;
 mod live;
+mod races;
 
 use std::path::Path;
 use std::process::{Command, Output};

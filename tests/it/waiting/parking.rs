@@ -236,6 +236,11 @@ fn what_waits_for_grants_is_decided_as_if_nothing_had_to_be_waited_for() {
         expected.append(free.sweep(end));
         parking.advance(end, &mut found);
         parking.sweep(end, &mut found);
+        // How far a broadcast had come when depends on what waits.
+        for output in [&mut found, &mut expected] {
+            let entries = &mut output.entries;
+            entries.retain(|entry| !matches!(entry, LogEntry::Progress(_)));
+        }
         assert_eq!(found.entries, expected.entries, "seed {seed}");
         assert_eq!(found.verdicts, expected.verdicts, "seed {seed}");
         assert_eq!(found.silenced, expected.silenced, "seed {seed}");
