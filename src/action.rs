@@ -55,6 +55,9 @@ pub struct Body {
 /// How much text an action may carry, in bytes; what is more would not fit a message of the log.
 const BODY_BYTES_MAX: usize = 64 << 10;
 
+/// Room for an action as JSON, in bytes, which most do with: growing there step by step copies it several times.
+const CLOUDEVENT_BYTES: usize = 1_024;
+
 /// The kinds an action can have.
 pub const KINDS: [&str; 3] = ["offer", "retention", "message"];
 
@@ -295,13 +298,14 @@ impl Decision {
     /// The action as a structured CloudEvent.
     #[must_use]
     pub fn to_cloudevent(&self) -> Vec<u8> {
+        let decided_at = format_rfc3339(self.decided_at);
         let event = CloudEvent {
             specversion: "1.0",
             id: self.id.to_string(),
             source: "onscene",
             kind: "scene.action",
             subject: self.customer.as_str(),
-            time: format_rfc3339(self.decided_at),
+            time: &decided_at,
             datacontenttype: "application/json",
             expirytime: self.expires_at().map(format_rfc3339),
             traceparent: self.traceparent.as_deref(),
@@ -315,10 +319,13 @@ impl Decision {
                 verdict: self.verdict.word(),
                 trigger: &self.trigger,
                 body: &self.body.fields,
-                decided_at: format_rfc3339(self.decided_at),
+                decided_at: &decided_at,
             },
         };
-        serde_json::to_vec(&event).expect("invariant: text, numbers and maps with text keys")
+        let mut json = Vec::with_capacity(CLOUDEVENT_BYTES);
+        serde_json::to_writer(&mut json, &event)
+            .expect("invariant: text, numbers and maps with text keys");
+        json
     }
 
     /// What a router needs without reading the body.
@@ -391,7 +398,7 @@ struct CloudEvent<'a> {
     #[serde(rename = "type")]
     kind: &'static str,
     subject: &'a str,
-    time: String,
+    time: &'a str,
     datacontenttype: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     expirytime: Option<String>,
@@ -411,7 +418,7 @@ struct Data<'a> {
     verdict: &'static str,
     trigger: &'a Trigger,
     body: &'a Value,
-    decided_at: String,
+    decided_at: &'a str,
 }
 
 #[expect(

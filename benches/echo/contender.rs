@@ -29,7 +29,7 @@ pub(crate) struct Contender {
     pub(crate) name: String,
     pub(crate) role: Role,
     program: PathBuf,
-    settings: Vec<String>,
+    pub(crate) settings: Vec<String>,
 }
 
 impl Contender {

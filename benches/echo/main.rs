@@ -14,11 +14,14 @@
 mod bare;
 mod broker;
 mod contender;
+mod curve;
+mod disturbance;
 mod events;
 mod fair;
 #[path = "../kit/mod.rs"]
 mod kit;
 mod latency;
+mod picture;
 mod plain;
 mod report;
 mod roles;
@@ -54,9 +57,26 @@ struct Arguments {
     /// Force each stored message onto the disk before it is acknowledged.
     #[arg(long)]
     sync_always: bool,
-    /// Only these measurements.
-    #[arg(long, value_delimiter = ',', default_value = "every,tenth,latency")]
+    /// Only these measurements; `curve` and `disturbed` are made on request alone.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "every,tenth,latency,synced,synced-latency"
+    )]
     measure: Vec<Measure>,
+    /// Events a second of the curve, each of which is answered, up to where nobody keeps up.
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "100,1000,5000,10000,20000,30000,40000,60000,80000"
+    )]
+    rates: Vec<u64>,
+    /// Where the curve's picture goes.
+    #[arg(long, default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/latency.svg"))]
+    picture: PathBuf,
+    /// Rules that are compiled anew in `disturbed`.
+    #[arg(long, default_value_t = 10_000)]
+    reloaded: u64,
     /// Only these contenders; `plain` is one too.
     #[arg(long, value_delimiter = ',', default_value = "bare,fair,engine")]
     contenders: Vec<Role>,
@@ -87,9 +107,20 @@ struct Inner {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 enum Measure {
+    /// Throughput, every event answered.
     Every,
+    /// Throughput, one event in ten answered.
     Tenth,
+    /// Latency at a steady rate.
     Latency,
+    /// As `every`, each stored message forced onto the disk before it is acknowledged.
+    Synced,
+    /// As `latency`, the same.
+    SyncedLatency,
+    /// Latency over load, by the engine and the fair echo.
+    Curve,
+    /// Latency of the engine during checkpoints, reloads and broadcasts.
+    Disturbed,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -104,61 +135,94 @@ fn main() -> anyhow::Result<()> {
     }
 }
 
-async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
-    let broker = broker::Broker::start(arguments.sync_always).await?;
-    let contenders = Contender::all(arguments)?;
-    let rounds = arguments
-        .rounds
-        .unwrap_or(if arguments.quick { 1 } else { 5 });
-    let events = arguments
-        .events
-        .unwrap_or(if arguments.quick { 4_000 } else { 40_000 });
-    let seconds = arguments
-        .seconds
-        .unwrap_or(if arguments.quick { 1 } else { 4 });
-    println!(
-        "{} threads; nats-server {}, file storage, sync_interval {}; {rounds} interleaved round(s)\n",
-        std::thread::available_parallelism()?,
-        broker.version(),
-        if arguments.sync_always {
-            "always"
-        } else {
-            "default"
-        },
-    );
-    for measure in &arguments.measure {
-        let (every, events) = match measure {
-            Measure::Every => (1, events),
-            Measure::Tenth => (10, events * 2),
-            Measure::Latency => (10, arguments.rate * seconds),
-        };
-        let mut results = vec![Vec::new(); contenders.len()];
-        for round in 0..rounds {
-            for turn in 0..contenders.len() {
-                // Whoever comes first in one round comes last in the next.
-                let at = (turn + round) % contenders.len();
-                let contender = &contenders[at];
-                let result = match measure {
-                    Measure::Latency => {
-                        latency::run(&broker, contender, events, every, arguments.rate).await
-                    }
-                    _ => throughput::run(&broker, contender, events, every).await,
-                };
-                let result =
-                    result.with_context(|| format!("could not measure the {}", contender.name))?;
-                eprintln!(
-                    "  {measure:?} round {}: {}: {result}",
-                    round + 1,
-                    contender.name
-                );
-                results[at].push(result);
-            }
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+struct Extent {
+    rounds: usize,
+    /// Events of a backlog.
+    events: u64,
+    /// Of a latency run.
+    seconds: u64,
+}
+
+impl Extent {
+    fn of(arguments: &Arguments) -> Self {
+        let is_quick = arguments.quick;
+        Self {
+            rounds: arguments.rounds.unwrap_or(if is_quick { 1 } else { 5 }),
+            events: arguments
+                .events
+                .unwrap_or(if is_quick { 4_000 } else { 40_000 }),
+            seconds: arguments.seconds.unwrap_or(if is_quick { 1 } else { 4 }),
         }
-        let names: Vec<&str> = contenders.iter().map(|c| c.name.as_str()).collect();
-        println!(
-            "{}",
-            report::text(*measure, events, arguments.rate, &names, &results)
-        );
     }
-    broker.stop().await
+}
+
+async fn measure(arguments: &Arguments) -> anyhow::Result<()> {
+    let extent = Extent::of(arguments);
+    for measure in &arguments.measure {
+        let is_synced = matches!(measure, Measure::Synced | Measure::SyncedLatency);
+        let sync_always = arguments.sync_always || is_synced;
+        let broker = broker::Broker::start(sync_always).await?;
+        println!(
+            "{} threads; nats-server {}, file storage, sync_interval {}; {} interleaved round(s)\n",
+            std::thread::available_parallelism()?,
+            broker.version(),
+            if sync_always { "always" } else { "default" },
+            extent.rounds,
+        );
+        match measure {
+            Measure::Curve => curve::measure(&broker, arguments, extent).await?,
+            Measure::Disturbed => disturbance::measure(&broker, arguments, extent).await?,
+            _ => compare(&broker, arguments, *measure, extent).await?,
+        }
+        broker.stop().await?;
+    }
+    Ok(())
+}
+
+/// Everybody does the same, in turns.
+async fn compare(
+    broker: &broker::Broker,
+    arguments: &Arguments,
+    measure: Measure,
+    extent: Extent,
+) -> anyhow::Result<()> {
+    let contenders = Contender::all(arguments)?;
+    let rate = arguments.rate;
+    let (every, events) = match measure {
+        Measure::Every | Measure::Synced => (1, extent.events),
+        Measure::Tenth => (10, extent.events * 2),
+        _ => (10, rate * extent.seconds),
+    };
+    let mut results = vec![Vec::new(); contenders.len()];
+    for round in 0..extent.rounds {
+        for turn in 0..contenders.len() {
+            // Whoever comes first in one round comes last in the next.
+            let at = (turn + round) % contenders.len();
+            let contender = &contenders[at];
+            let result = match measure {
+                Measure::Latency | Measure::SyncedLatency => {
+                    let load = latency::Load {
+                        events,
+                        every,
+                        rate,
+                    };
+                    latency::run(broker, contender, load, None).await
+                }
+                _ => throughput::run(broker, contender, events, every).await,
+            };
+            let result =
+                result.with_context(|| format!("could not measure the {}", contender.name))?;
+            eprintln!(
+                "  {measure:?} round {}: {}: {result}",
+                round + 1,
+                contender.name
+            );
+            results[at].push(result);
+        }
+    }
+    let names: Vec<&str> = contenders.iter().map(|c| c.name.as_str()).collect();
+    println!("{}", report::text(measure, events, rate, &names, &results));
+    Ok(())
 }

@@ -8,19 +8,30 @@ use std::fmt;
 #[derive(Clone, Debug)]
 pub(crate) struct Result {
     pub(crate) events_per_second: f64,
-    /// Of answers: p50 and p99.
-    pub(crate) latencies_ms: Option<[f64; 2]>,
+    pub(crate) latencies_ms: Option<Latencies>,
+    /// How many generations of rules answered, where that was looked at.
+    pub(crate) generations: usize,
     /// The contender's own processor time for each event.
     pub(crate) processor_us: f64,
     /// The server's.
     pub(crate) broker_us: f64,
 }
 
+/// Of answers, in milliseconds.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Latencies {
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
+    pub(crate) p999: f64,
+    pub(crate) max: f64,
+    pub(crate) answers: usize,
+}
+
 impl fmt::Display for Result {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.0} events/s", self.events_per_second)?;
-        if let Some([p50, p99]) = self.latencies_ms {
-            write!(f, ", p50 {p50:.2} ms, p99 {p99:.2} ms")?;
+        if let Some(Latencies { p50, p99, p999, .. }) = self.latencies_ms {
+            write!(f, ", p50 {p50:.2} ms, p99 {p99:.2} ms, p99.9 {p999:.2} ms")?;
         }
         let (own, broker) = (self.processor_us, self.broker_us);
         write!(
@@ -43,11 +54,21 @@ pub(crate) fn text(
             let title = format!("Throughput, every one of {events} events answered");
             throughput(&title, names, results)
         }
+        Measure::Synced => {
+            let title =
+                format!("Throughput, every one of {events} events answered, sync_interval always");
+            throughput(&title, names, results)
+        }
         Measure::Tenth => {
             let title = format!("Throughput, one in ten of {events} events answered");
             throughput(&title, names, results)
         }
-        Measure::Latency => {
+        Measure::SyncedLatency => {
+            let title =
+                format!("Latency at {rate} events/s, one in ten answered, sync_interval always");
+            latency(&title, names, results)
+        }
+        _ => {
             let title = format!("Latency at {rate} events/s, one in ten answered");
             latency(&title, names, results)
         }
@@ -78,8 +99,8 @@ fn throughput(title: &str, names: &[&str], results: &[Vec<Result>]) -> String {
 }
 
 fn latency(title: &str, names: &[&str], results: &[Vec<Result>]) -> String {
-    let p50 = |result: &Result| result.latencies_ms.map_or(f64::NAN, |l| l[0]);
-    let p99 = |result: &Result| result.latencies_ms.map_or(f64::NAN, |l| l[1]);
+    let p50 = |result: &Result| result.latencies_ms.map_or(f64::NAN, |l| l.p50);
+    let p99 = |result: &Result| result.latencies_ms.map_or(f64::NAN, |l| l.p99);
     let rows: Vec<_> = names
         .iter()
         .zip(results)
@@ -106,7 +127,7 @@ fn latency(title: &str, names: &[&str], results: &[Vec<Result>]) -> String {
     format!("{title}\n\n{}", table(&head, &rows))
 }
 
-fn spread(results: &[Result], value: impl Fn(&Result) -> f64) -> Spread {
+pub(crate) fn spread(results: &[Result], value: impl Fn(&Result) -> f64) -> Spread {
     Spread::of(results.iter().map(value))
 }
 

@@ -35,6 +35,7 @@ pub(crate) async fn run(
     Ok(Result {
         events_per_second: between / seconds,
         latencies_ms: None,
+        generations: 0,
         processor_us: processor / as_f64(events) * 1e6,
         broker_us: broker_processor / as_f64(events) * 1e6,
     })

@@ -1,7 +1,7 @@
 //! What happens to the customers.
 
 use onscene::clock::{HOUR, Millis};
-use onscene::event::{Checkout, Direction, Event, Facts, Incoming, Movement, Stage, Value};
+use onscene::event::{Checkout, Direction, Event, Facts, Incoming, Movement, Stage, Value, Word};
 use onscene::money::Money;
 use onscene::partition::{Input, Partition};
 use onscene::partitioning::{CustomerId, partition_of};
@@ -35,7 +35,7 @@ fn scattered(number: u64) -> u64 {
 }
 
 /// One of some, by chance.
-fn one_of(words: &[&'static str], chance: u64) -> Option<Box<str>> {
+fn one_of(words: &[&'static str], chance: u64) -> Option<Word> {
     let at = usize::try_from(chance % words.len() as u64).unwrap_or(0);
     words.get(at).map(|&word| word.into())
 }

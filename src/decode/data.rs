@@ -5,7 +5,7 @@ use super::{Reason, Rejection};
 use crate::clock::parse_rfc3339;
 use crate::event::{
     Checkout, Direction, Event, Facts, Field, FieldKind, Kept, Movement, Occasion, OutcomeKind,
-    Path, ProfileChange, Schema, Stage, Value, fingerprint,
+    Path, ProfileChange, Schema, Stage, Value, Word, fingerprint,
 };
 use crate::money::{Money, MoneyError, Rates};
 use crate::terms::{BROADCAST_PREFIX, TIMER_PREFIX};
@@ -55,7 +55,10 @@ pub(super) fn event(
             let facts = facts(&declared.name, &declared.fields, &typed, schema)?;
             (declared.name.clone(), typed, facts)
         }
-        None if is_event_type(&kind) => (kind.into(), Value::Null, Facts::Other(Kept::default())),
+        None if is_event_type(&kind) => {
+            let kind = kind.as_str().into();
+            (kind, Value::Null, Facts::Other(Kept::default()))
+        }
         None => {
             return Err(Rejection::new(
                 Reason::TypeMismatch,
@@ -114,7 +117,7 @@ pub(super) fn broadcast(
             .record(Path::Whole("data"), &declared.fields, data)?;
             (declared.name.clone(), typed)
         }
-        None => (kind.into(), Value::Null),
+        None => (kind.as_str().into(), Value::Null),
     };
     Ok(Occasion {
         id,
@@ -137,7 +140,7 @@ fn is_event_type(kind: &str) -> bool {
         })
 }
 
-fn object(data: Value) -> Result<Vec<(Box<str>, Value)>, Rejection> {
+fn object(data: Value) -> Result<Vec<(Word, Value)>, Rejection> {
     match data {
         Value::Record(members) => Ok(members),
         Value::Null => Err(Rejection::new(Reason::MissingField, "`data` is missing")),
@@ -146,10 +149,10 @@ fn object(data: Value) -> Result<Vec<(Box<str>, Value)>, Rejection> {
 }
 
 /// The rate of the event's currency; 1 for an event that names none.
-fn rate_of(data: &[(Box<str>, Value)], rates: &Rates) -> Result<Decimal, Rejection> {
+fn rate_of(data: &[(Word, Value)], rates: &Rates) -> Result<Decimal, Rejection> {
     let Some(currency) = data
         .iter()
-        .find(|(name, _)| &**name == "currency")
+        .find(|(name, _)| name == "currency")
         .and_then(|(_, value)| value.as_text())
     else {
         return Ok(Decimal::ONE);
@@ -184,14 +187,18 @@ impl Typing {
         &self,
         path: Path<'_>,
         fields: &[Field],
-        mut members: Vec<(Box<str>, Value)>,
+        mut members: Vec<(Word, Value)>,
     ) -> Result<Value, Rejection> {
         let mut typed = Vec::with_capacity(fields.len());
+        // Most producers write fields in the order in which they are declared.
+        let mut expected = 0;
         for field in fields {
-            let found = members
-                .iter_mut()
-                .find(|(name, _)| name == &field.name)
-                .map_or(Value::Null, |(_, v)| std::mem::replace(v, Value::Null));
+            let order = (expected..members.len()).chain(0..expected);
+            let place = order.into_iter().find(|at| members[*at].0 == field.name);
+            let found = place.map_or(Value::Null, |at| {
+                expected = at + 1;
+                std::mem::replace(&mut members[at].1, Value::Null)
+            });
             let at = Path::Field(&path, &field.name);
             let value = match (&field.kind, found) {
                 (_, Value::Null) if field.required => {
@@ -219,7 +226,7 @@ impl Typing {
         path: Path<'_>,
         kind: &FieldKind,
         value: Value,
-        siblings: &mut Vec<(Box<str>, Value)>,
+        siblings: &mut Vec<(Word, Value)>,
     ) -> Result<Value, Rejection> {
         match (kind, value) {
             (FieldKind::Text, value @ Value::Text(_))
@@ -315,12 +322,10 @@ fn optional(fields: &[Field]) -> Vec<Field> {
 }
 
 fn facts(kind: &str, fields: &[Field], data: &Value, schema: &Schema) -> Result<Facts, Rejection> {
-    let text = |name: &str| data.get(name).and_then(Value::as_text).map(Box::from);
+    let text = |name: &str| data.get(name).and_then(Value::as_word).cloned();
     let inner = |record: &str, name: &str| {
-        data.get(record)
-            .and_then(|r| r.get(name))
-            .and_then(Value::as_text)
-            .map(Box::from)
+        let value = data.get(record).and_then(|r| r.get(name));
+        value.and_then(Value::as_word).cloned()
     };
     let amount = |name: &str| {
         data.get(name)
@@ -358,7 +363,7 @@ fn facts(kind: &str, fields: &[Field], data: &Value, schema: &Schema) -> Result<
         _ => match kind.strip_prefix("offer.").and_then(OutcomeKind::from_word) {
             Some(outcome) => Facts::Outcome {
                 outcome,
-                action: text("action").unwrap_or_default(),
+                action: text("action").unwrap_or_default().as_str().into(),
             },
             None => Facts::Other(kept(fields, data)),
         },
@@ -369,7 +374,7 @@ fn kept(fields: &[Field], data: &Value) -> Kept {
     let mut kept = Kept::default();
     for field in fields.iter().filter(|field| field.keep) {
         let value = data.get(&field.name).cloned().unwrap_or(Value::Null);
-        let text = value.as_text().map(Box::from);
+        let text = value.as_word().cloned();
         match &*field.name {
             "amount" => kept.amount = value.as_decimal().and_then(Money::rounded),
             "category" => kept.category = text,
@@ -422,11 +427,7 @@ fn profile(data: &Value, schema: &Schema) -> Result<ProfileChange, Rejection> {
     Ok(change)
 }
 
-fn members<'a>(
-    data: &'a Value,
-    path: &str,
-    name: &str,
-) -> Result<&'a [(Box<str>, Value)], Rejection> {
+fn members<'a>(data: &'a Value, path: &str, name: &str) -> Result<&'a [(Word, Value)], Rejection> {
     match data.get(name) {
         Some(Value::Record(members)) if members.len() > PROFILE_ITEMS_MAX => Err(Rejection::new(
             Reason::InvalidValue,
@@ -444,7 +445,7 @@ fn flags(data: &Value, name: &str) -> Result<Vec<(Box<str>, bool)>, Rejection> {
         .map(|(channel, value)| {
             value
                 .as_bool()
-                .map(|flag| (channel.clone(), flag))
+                .map(|flag| (channel.as_str().into(), flag))
                 .ok_or_else(|| wrong_type(format!("{path}.{channel}"), "a boolean", value))
         })
         .collect()

@@ -3,7 +3,7 @@
 
 use super::{Reason, Rejection};
 use crate::clock::{Millis, parse_rfc3339};
-use crate::event::{HEADER_IMPORT, IMPORTED, JsonError, Stored, Value, parse_json};
+use crate::event::{HEADER_IMPORT, IMPORTED, JsonError, Stored, Value, Word, parse_json};
 use crate::partitioning::CustomerId;
 use crate::terms::BROADCAST_PREFIX;
 
@@ -14,7 +14,7 @@ const IDENTIFIER_BYTES_MAX: usize = 512;
 pub(super) struct Envelope {
     pub(super) id: Box<str>,
     pub(super) source: Box<str>,
-    pub(super) kind: Box<str>,
+    pub(super) kind: Word,
     /// `None` if there is no `subject`.
     pub(super) customer: Option<CustomerId>,
     pub(super) time: Millis,
@@ -47,7 +47,7 @@ pub(super) fn read(stored: &Stored) -> Result<Envelope, Rejection> {
         };
         return assemble(stored, attribute, value);
     }
-    let Value::Record(members) = value else {
+    let Value::Record(mut members) = value else {
         return Err(Rejection::new(
             Reason::NotCloudevent,
             format!(
@@ -57,20 +57,19 @@ pub(super) fn read(stored: &Stored) -> Result<Envelope, Rejection> {
         ));
     };
     let mut data = Value::Null;
-    let mut attributes = Vec::new();
-    for (name, value) in members {
-        match &*name {
-            "data" => data = value,
+    for (name, value) in &mut members {
+        match &**name {
+            "data" => data = std::mem::replace(value, Value::Null),
             "data_base64" => {
                 return Err(Rejection::new(
                     Reason::NotCloudevent,
                     "`data_base64` is not supported: send `data` as a JSON object",
                 ));
             }
-            _ => attributes.push((name, value)),
+            _ => {}
         }
     }
-    let attribute = |name: &str| match attributes.iter().find(|(n, _)| &**n == name) {
+    let attribute = |name: &str| match members.iter().find(|(n, _)| n == name) {
         None | Some((_, Value::Null)) => Ok(None),
         Some((_, Value::Text(text))) => Ok(Some(text.clone())),
         Some((_, other)) => Err(Rejection::new(
@@ -83,7 +82,7 @@ pub(super) fn read(stored: &Stored) -> Result<Envelope, Rejection> {
 
 fn assemble(
     stored: &Stored,
-    attribute: impl Fn(&str) -> Result<Option<Box<str>>, Rejection>,
+    attribute: impl Fn(&str) -> Result<Option<Word>, Rejection>,
     data: Value,
 ) -> Result<Envelope, Rejection> {
     let required = |name: &str| match attribute(name)? {
@@ -130,11 +129,12 @@ fn assemble(
     })?;
     let traceparent = attribute("traceparent")?
         .or_else(|| stored.header("traceparent").map(Into::into))
-        .filter(|text| is_traceparent(text));
+        .filter(|text| is_traceparent(text))
+        .map(|text| text.as_str().into());
     Ok(Envelope {
         kind,
-        id,
-        source,
+        id: id.as_str().into(),
+        source: source.as_str().into(),
         customer,
         time,
         traceparent,
@@ -178,7 +178,7 @@ fn is_traceparent(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-')
 }
 
-fn percent_decoded(text: &str) -> Result<Box<str>, Rejection> {
+fn percent_decoded(text: &str) -> Result<Word, Rejection> {
     percent_encoding::percent_decode_str(text)
         .decode_utf8()
         .map(|decoded| decoded.into())

@@ -39,6 +39,8 @@ pub(super) struct Parts {
     pub(super) ledger: Arc<Ledger>,
     pub(super) clock: Clock,
     pub(super) batch_events_max: usize,
+    /// A permit for each worker that may step at the same time.
+    pub(super) turns: Arc<Semaphore>,
     pub(super) through_interval: Millis,
     pub(super) journal: JournalLimits,
     pub(super) zone: TimeZone,
@@ -73,10 +75,8 @@ pub(super) async fn assemble<B: Broker>(
         stop,
         &mut tasks,
     );
-    let from: Vec<(u16, u64)> = taken
-        .iter()
-        .map(|taken| (taken.chain.partition(), taken.from))
-        .collect();
+    let from = (taken.iter()).map(|taken| (taken.chain.partition(), taken.from));
+    let from: Vec<(u16, u64)> = from.collect();
     let earliest = from.iter().map(|(_, from)| *from).min().unwrap_or(0);
     let allotments = Arc::new(Allotments::new());
     for taken in &taken {
@@ -106,6 +106,7 @@ pub(super) async fn assemble<B: Broker>(
         health: parts.health,
         clock: parts.clock,
         batch_events_max: parts.batch_events_max,
+        turns: parts.turns,
         through_interval: std::time::Duration::from_millis(parts.through_interval.unsigned_abs()),
         checkpoints: parts.checkpoints,
         drained: parts.drained,

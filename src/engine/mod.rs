@@ -185,6 +185,7 @@ impl Engine {
             ledger,
             clock: Clock::system(),
             batch_events_max: config.batch_events_max,
+            turns: turns(),
             through_interval: config.through_interval,
             journal: config.journal,
             zone: config.zone.clone(),
@@ -395,6 +396,12 @@ fn warn_without_policy(registry: &RuleRegistry) {
             "no contact policy is applied but the rules' own cooldowns and caps: write a policy.toml beside the rules (docs/policy.md)"
         );
     }
+}
+
+/// A permit to step for each processor.
+fn turns() -> Arc<Semaphore> {
+    let processors = std::thread::available_parallelism();
+    Arc::new(Semaphore::new(processors.map_or(1, usize::from)))
 }
 
 fn decoder(config: &Config, connection: &Connection) -> Decoder {

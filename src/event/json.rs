@@ -1,6 +1,6 @@
 //! JSON bytes to a [`Value`]: exact numbers, no duplicate keys, bounded depth.
 
-use super::value::Value;
+use super::value::{Value, Word};
 use rust_decimal::Decimal;
 use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use std::cell::Cell;
@@ -143,25 +143,53 @@ impl<'de> Visitor<'de> for Seed<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
         let inner = self.deeper()?;
-        let mut members: Vec<(Box<str>, Value)> = Vec::new();
-        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
+        let mut members: Vec<(Word, Value)> = Vec::new();
+        while let Some(key) = map.next_key_seed(Key)? {
             if members.is_empty() && key == NUMBER_TOKEN {
                 let digits: String = map.next_value()?;
                 return self.number(&digits);
             }
-            if members.iter().any(|(name, _)| **name == *key) {
+            if members.iter().any(|(name, _)| *name == key) {
                 return Err(self.refuse(JsonError::DuplicateKey(key.chars().take(80).collect())));
             }
             if members.len() >= MEMBERS_MAX {
                 return Err(A::Error::custom("more than 1,024 members in one object"));
             }
             let value = map.next_value_seed(inner)?;
-            members.push((key.into(), value));
+            if members.is_empty() {
+                members.reserve(MEMBERS_USUAL);
+            }
+            members.push((key, value));
         }
         Ok(Value::Record(members))
     }
 }
 
+/// A key of an object.
+struct Key;
+
+impl<'de> DeserializeSeed<'de> for Key {
+    type Value = Word;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Word, D::Error> {
+        deserializer.deserialize_str(self)
+    }
+}
+
+impl Visitor<'_> for Key {
+    type Value = Word;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a key")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, key: &str) -> Result<Word, E> {
+        Ok(key.into())
+    }
+}
+
+/// Members for which there is room from the first on: as many as envelopes and their data usually have.
+const MEMBERS_USUAL: usize = 8;
 /// How many members an object may have: duplicates are looked for by walking them.
 const MEMBERS_MAX: usize = 1_024;
 

@@ -13,4 +13,4 @@ pub use model::{
 };
 pub use path::Path;
 pub use schema::{EventType, Field, FieldKind, Schema, SchemaError};
-pub use value::Value;
+pub use value::{Value, Word};

@@ -1,6 +1,6 @@
 //! An event as every stage sees it.
 
-use super::value::Value;
+use super::value::{Value, Word};
 use crate::clock::Millis;
 use crate::money::Money;
 use crate::partitioning::CustomerId;
@@ -173,7 +173,7 @@ pub enum Facts {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Movement {
     /// The account.
-    pub account: Box<str>,
+    pub account: Word,
     /// Which way.
     pub direction: Direction,
     /// How much, in base currency.
@@ -181,13 +181,13 @@ pub struct Movement {
     /// The account's balance afterwards, in base currency.
     pub balance: Option<Money>,
     /// Name of the other side.
-    pub counterparty: Option<Box<str>>,
+    pub counterparty: Option<Word>,
     /// Category of the other side.
-    pub category: Option<Box<str>>,
+    pub category: Option<Word>,
     /// How it was ordered.
-    pub channel: Option<Box<str>>,
+    pub channel: Option<Word>,
     /// What for.
-    pub purpose: Option<Box<str>>,
+    pub purpose: Option<Word>,
 }
 
 /// A purchase at a merchant, or an attempt at one.
@@ -198,11 +198,11 @@ pub struct Checkout {
     /// How much, in base currency.
     pub amount: Money,
     /// What the customer pays with.
-    pub tender: Option<Box<str>>,
+    pub tender: Option<Word>,
     /// The merchant's id.
-    pub merchant: Option<Box<str>>,
+    pub merchant: Option<Word>,
     /// The merchant's category.
-    pub category: Option<Box<str>>,
+    pub category: Option<Word>,
     /// Whether the merchant is a partner.
     pub partner: bool,
 }
@@ -285,7 +285,7 @@ impl OutcomeKind {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProfileChange {
     /// Attributes; `Null` removes one.
-    pub attributes: Vec<(Box<str>, Value)>,
+    pub attributes: Vec<(Word, Value)>,
     /// Segments: `true` to add, `false` to remove.
     pub segments: Vec<(Box<str>, bool)>,
     /// Consent per channel.
@@ -304,13 +304,13 @@ pub struct Kept {
     /// The field `amount`, if declared as money and kept.
     pub amount: Option<Money>,
     /// The field `category`, if kept.
-    pub category: Option<Box<str>>,
+    pub category: Option<Word>,
     /// The field `merchant`, if kept.
-    pub merchant: Option<Box<str>>,
+    pub merchant: Option<Word>,
     /// The field `counterparty`, if kept.
-    pub counterparty: Option<Box<str>>,
+    pub counterparty: Option<Word>,
     /// The field `channel`, if kept.
-    pub channel: Option<Box<str>>,
+    pub channel: Option<Word>,
     /// All other kept fields.
-    pub fields: Vec<(Box<str>, Value)>,
+    pub fields: Vec<(Word, Value)>,
 }

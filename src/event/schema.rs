@@ -3,6 +3,7 @@
 mod built_in;
 mod declared;
 
+use super::value::Word;
 use built_in::built_in;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -64,7 +65,7 @@ impl FieldKind {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Field {
     /// Its name.
-    pub name: Box<str>,
+    pub name: Word,
     /// What it holds.
     pub kind: FieldKind,
     /// Whether an event without it is refused.

@@ -1,7 +1,12 @@
 //! A value of an event's data: exact, ordered, and of a known type.
 
+use ecow::EcoString;
 use rust_decimal::Decimal;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+
+/// A text of an event. Up to 15 bytes it stands in place, so that names of fields and most words are copied without
+/// asking for memory; what is longer is shared by its copies.
+pub type Word = EcoString;
 
 /// What JSON can say, with numbers exact.
 #[derive(Clone, Debug, PartialEq)]
@@ -15,11 +20,11 @@ pub enum Value {
     /// A number with a fraction, exact.
     Decimal(Decimal),
     /// Text.
-    Text(Box<str>),
+    Text(Word),
     /// A list.
     List(Vec<Value>),
     /// A record: names and values in the order in which they came.
-    Record(Vec<(Box<str>, Value)>),
+    Record(Vec<(Word, Value)>),
 }
 
 impl Value {
@@ -27,7 +32,7 @@ impl Value {
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&Self> {
         match self {
-            Self::Record(members) => members.iter().find(|(n, _)| &**n == name).map(|(_, v)| v),
+            Self::Record(members) => members.iter().find(|(n, _)| n == name).map(|(_, v)| v),
             _ => None,
         }
     }
@@ -35,6 +40,15 @@ impl Value {
     /// The text, if it is one.
     #[must_use]
     pub fn as_text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// The text, if it is one, as it is kept.
+    #[must_use]
+    pub fn as_word(&self) -> Option<&Word> {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
@@ -149,7 +163,7 @@ impl Serialize for Value {
             Self::Record(members) => {
                 let mut map = serializer.serialize_map(Some(members.len()))?;
                 for (name, value) in members {
-                    map.serialize_entry(name, value)?;
+                    map.serialize_entry(name.as_str(), value)?;
                 }
                 map.end()
             }

@@ -1,5 +1,6 @@
 //! Where a chain writes to and reads its tail from: NATS, or a model of it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use async_nats::HeaderMap;
@@ -9,7 +10,7 @@ use super::connect::Connection;
 use super::log_reader::subject_filter;
 use super::log_tail;
 use super::log_write::{HEADER_ID, HEADER_KIND, HEADER_OWNER, LogWrite};
-use super::message::{LogMessage, put};
+use super::message::{LogMessage, put, put_known};
 use super::stream_state::{InfoError, stream_info};
 use super::streams::ACTIONS;
 
@@ -155,11 +156,14 @@ fn subject(partition: u16, write: &LogWrite) -> String {
 
 fn headers(owner: &str, write: &LogWrite) -> HeaderMap {
     let mut headers = HeaderMap::new();
-    put(&mut headers, HEADER_OWNER, owner);
-    put(&mut headers, HEADER_ID, &write.id);
-    put(&mut headers, HEADER_KIND, write.kind);
+    put_known(&mut headers, HEADER_OWNER, owner);
+    put_known(&mut headers, HEADER_ID, &write.id);
+    put_known(&mut headers, HEADER_KIND, write.kind);
     for (name, value) in &write.headers {
-        put(&mut headers, name, value);
+        match name {
+            Cow::Borrowed(name) => put_known(&mut headers, name, value),
+            Cow::Owned(name) => put(&mut headers, name, value),
+        }
     }
     headers
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use async_nats::HeaderMap;
+use async_nats::{HeaderMap, HeaderName};
 use bytes::Bytes;
 
 use crate::clock::Millis;
@@ -116,6 +116,14 @@ pub(super) fn put(map: &mut HeaderMap, name: &str, value: &str) {
     map.append(wire_name(name).as_ref(), wire_value(value).as_ref());
 }
 
+/// The same for a name that the program itself has, which needs no copy.
+pub(super) fn put_known(map: &mut HeaderMap, name: &'static str, value: &str) {
+    match wire_name(name) {
+        Cow::Borrowed(_) => map.append(HeaderName::from_static(name), wire_value(value).as_ref()),
+        Cow::Owned(mended) => map.append(mended, wire_value(value).as_ref()),
+    }
+}
+
 /// A header's name as it can stand on the wire. The client library panics on one that cannot, and these come from
 /// outside, so bad characters become `-`.
 pub(super) fn wire_name(name: &str) -> Cow<'_, str> {
@@ -135,7 +143,7 @@ pub(super) fn wire_name(name: &str) -> Cow<'_, str> {
 
 /// A header's value as it can stand on the wire: line breaks become blanks.
 pub(super) fn wire_value(value: &str) -> Cow<'_, str> {
-    if value.contains(['\r', '\n']) {
+    if value.bytes().any(|byte| matches!(byte, b'\r' | b'\n')) {
         Cow::Owned(value.replace(['\r', '\n'], " "))
     } else {
         Cow::Borrowed(value)

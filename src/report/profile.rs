@@ -43,7 +43,7 @@ fn of_data(customer: CustomerId, since: Millis, data: &Value) -> Fact {
         traits.extend(
             attributes
                 .iter()
-                .map(|(name, value)| (name.clone(), of_value(value))),
+                .map(|(name, value)| (name.as_str().into(), of_value(value))),
         );
     }
     for (list, is_in) in [("add", true), ("remove", false)] {
@@ -69,7 +69,7 @@ pub(super) fn decoded(event: &Event) -> Option<Fact> {
         return None;
     };
     let attributes = change.attributes.iter();
-    let attributes = attributes.map(|(name, value)| (name.clone(), of_value(value)));
+    let attributes = attributes.map(|(name, value)| (name.as_str().into(), of_value(value)));
     let segments = change
         .segments
         .iter()

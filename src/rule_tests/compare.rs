@@ -190,7 +190,7 @@ fn compare(rows: &mut Vec<Row>, said: &Said, decision: &Decision) {
         push(rows, "step", expected, found, *step == decision.step, span);
     }
     if let Some(body) = &said.body {
-        let kind = Value::Text(decision.body.kind.clone());
+        let kind = Value::Text((*decision.body.kind).into());
         let found = |key: &str| match key {
             "kind" => Some(&kind),
             _ => decision.body.fields.get(key),

@@ -3,7 +3,7 @@
 
 use super::diagnostic::did_you_mean;
 use crate::clock::Millis;
-use crate::event::{Event, Occasion, Path, Value};
+use crate::event::{Event, Occasion, Path, Value, Word};
 use crate::partitioning::CustomerId;
 use rhai::{Dynamic, EvalAltResult, Identifier, ImmutableString, Position};
 use rust_decimal::Decimal;
@@ -102,10 +102,10 @@ pub(super) fn dynamic(value: &Value) -> Dynamic {
     }
 }
 
-fn fields_of(members: &[(Box<str>, Value)]) -> impl Iterator<Item = (Identifier, Dynamic)> {
+fn fields_of(members: &[(Word, Value)]) -> impl Iterator<Item = (Identifier, Dynamic)> {
     members
         .iter()
-        .map(|(name, value)| (name.as_ref().into(), dynamic(value)))
+        .map(|(name, value)| (name.as_str().into(), dynamic(value)))
 }
 
 /// A number of either kind.

@@ -8,7 +8,7 @@ use super::pending::{Pending, Wait};
 use super::profile::Profile;
 use super::shape::{EntryPhase, Shape};
 use crate::clock::{DAY, Millis};
-use crate::event::{Event, Facts, OutcomeKind, Value};
+use crate::event::{Event, Facts, OutcomeKind, Value, Word};
 use crate::money::Money;
 
 /// How much a journal holds.
@@ -201,7 +201,7 @@ fn entry(event: &Event, names: &Names) -> Entry {
 }
 
 fn shape(event: &Event, names: &Names) -> Shape {
-    let name = |word: &Option<Box<str>>| word.as_deref().map(|word| names.intern(word));
+    let name = |word: &Option<Word>| word.as_deref().map(|word| names.intern(word));
     let blank = Shape::of_kind(names.intern(&event.kind));
     match &event.facts {
         Facts::Movement(m) => Shape {
@@ -234,7 +234,7 @@ fn shape(event: &Event, names: &Names) -> Shape {
     }
 }
 
-fn kept_fields(fields: &[(Box<str>, Value)], names: &Names) -> Box<[(Name, KeptValue)]> {
+fn kept_fields(fields: &[(Word, Value)], names: &Names) -> Box<[(Name, KeptValue)]> {
     fields
         .iter()
         .filter_map(|(field, value)| {

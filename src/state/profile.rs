@@ -67,7 +67,7 @@ impl Items {
                 Value::Bool(b) => Some(Attribute::Bool(*b)),
                 Value::Int(n) => Some(Attribute::Int(*n)),
                 Value::Decimal(d) => Some(Attribute::Decimal(*d)),
-                Value::Text(text) => Some(Attribute::Text(text.clone())),
+                Value::Text(text) => Some(Attribute::Text(text.as_str().into())),
                 Value::Null | Value::List(_) | Value::Record(_) => None,
             };
             put(&mut self.attributes, names.intern(name), time, value);

@@ -6,6 +6,7 @@
     reason = "tests wait for an engine in another process, and measure how long"
 )]
 
+mod allocations;
 mod audit;
 mod backtest;
 mod budgets;

@@ -140,7 +140,7 @@ impl Columns {
         }
         for field in kind.fields.iter().filter(|field| field.required) {
             let is_given = all.iter().any(|target| {
-                matches!(target, Target::Data(path, _) if path.first() == Some(&field.name))
+                matches!(target, Target::Data(path, _) if path.first().is_some_and(|name| field.name == **name))
             });
             if !is_given {
                 faults.push(format!(

@@ -256,6 +256,7 @@ impl<'a> Run<'a> {
             ledger: Arc::new(Ledger::by_grant()),
             clock,
             batch_events_max: self.random.index(40) + 1,
+            turns: Arc::new(Semaphore::new(1)),
             through_interval: Millis::try_from(self.random.within(20..400)).unwrap(),
             journal: self.plan.journal,
             zone: self.kit.zone.clone(),

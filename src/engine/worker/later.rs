@@ -84,6 +84,7 @@ impl<B: Broker> Worker<B> {
     /// Has broadcasts weighed for which this partition's word was the last that was missing.
     pub(super) async fn hand_over(&mut self) {
         for gathering in self.shared.allotments.ready() {
+            self.turn = None;
             self.shared.grants.weigh(gathering).await;
         }
     }
@@ -91,6 +92,7 @@ impl<B: Broker> Worker<B> {
     /// Waits until it is worth trying again to draw on a budget. Returns whether it is: not if the engine
     /// stops meanwhile.
     pub(super) async fn wait_for(&mut self, want: Want) -> bool {
+        self.turn = None;
         let since = self.shared.clock.now();
         let grants = &self.shared.grants;
         tokio::select! {

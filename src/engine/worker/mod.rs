@@ -63,6 +63,8 @@ pub(super) struct Shared<B> {
     pub(super) health: Arc<Health>,
     pub(super) clock: Clock,
     pub(super) batch_events_max: usize,
+    /// A permit for each worker that may step at the same time.
+    pub(super) turns: Arc<Semaphore>,
     pub(super) through_interval: Duration,
     /// `None` if none are taken.
     pub(super) checkpoints: Option<Checkpoints>,
@@ -161,6 +163,8 @@ pub(super) struct Worker<B: Broker> {
     /// The broadcast or daily trigger whose demands were handed in.
     asking: Option<SweepKey>,
     stop: CancellationToken,
+    /// Its turn to step, until it has to wait for somebody.
+    turn: Option<OwnedSemaphorePermit>,
     /// A checkpoint is due.
     wants_checkpoint: bool,
     /// A checkpoint on its way.
@@ -193,6 +197,7 @@ impl<B: Broker> Worker<B> {
             settled: shared.allotments.watch(),
             asking: None,
             stop: CancellationToken::new(),
+            turn: None,
             wants_checkpoint: false,
             saving: None,
             saved: None,
@@ -310,6 +315,7 @@ impl<B: Broker> Worker<B> {
         let mut rules = self.adopt().await?;
         let mut entries = Vec::new();
         for events in batch.chunks(STEP_EVENTS_MAX) {
+            self.take_turn().await;
             let (inputs, refused) = self.decode(events, &rules);
             self.hand_over().await;
             let new = &inputs[self.fold(&inputs)..];
@@ -342,6 +348,7 @@ impl<B: Broker> Worker<B> {
                 tokio::task::yield_now().await;
             }
         }
+        self.turn = None;
         self.commit(&entries).await?;
         self.look_ahead();
         if let Some(last) = batch.last() {
@@ -360,6 +367,7 @@ impl<B: Broker> Worker<B> {
             return Ok(());
         };
         let writes = entries.iter().map(write_of).collect();
+        self.turn = None;
         let started = monotonic_now();
         self.chain.commit(writes).await?;
         let metrics = &self.shared.metrics;
@@ -375,12 +383,13 @@ impl<B: Broker> Worker<B> {
             let committed = metrics.committed.with_label_values(&[channel]);
             committed.inc_by(same.len() as u64);
         }
+        // Counted here first: all workers share the histogram.
+        let waited = metrics.event_to_action_seconds.local();
         for decision in decisions {
             let millis = u32::try_from((now - decision.policy_time).max(0)).unwrap_or(u32::MAX);
-            metrics
-                .event_to_action_seconds
-                .observe(f64::from(millis) / 1e3);
+            waited.observe(f64::from(millis) / 1e3);
         }
+        waited.flush();
         let after = last.place().after;
         self.done = self.done.max(after);
         self.written = self.written.max(after);
@@ -396,6 +405,7 @@ impl<B: Broker> Worker<B> {
             through: self.done,
             generation: self.generation.to_string(),
         };
+        self.turn = None;
         let payload = serde_json::to_vec(&record).expect("invariant: text and numbers serialise");
         self.chain
             .commit(vec![LogWrite {

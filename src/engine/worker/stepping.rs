@@ -17,6 +17,16 @@ pub(super) struct Chunk<'e> {
 }
 
 impl<B: Broker> Worker<B> {
+    /// Waits until it may step, in the order in which workers ask. As many step at once as there are processors, and
+    /// each goes on until it has something to commit: if all took turns after each chunk, all would come to their
+    /// commits at the same time, and the broker would have nothing to do before, and they nothing after.
+    pub(super) async fn take_turn(&mut self) {
+        if self.turn.is_none() {
+            // The semaphore is never closed.
+            self.turn = self.shared.turns.clone().acquire_owned().await.ok();
+        }
+    }
+
     /// Goes on with the rules that are live.
     pub(super) async fn adopt(&mut self) -> Result<Arc<RuleSet>, EngineError> {
         let rules = self.shared.registry.live();
@@ -47,6 +57,9 @@ impl<B: Broker> Worker<B> {
             chunk.refused.append(&mut output.rejected);
             let through = self.recovery.through();
             let refused = std::mem::take(&mut chunk.refused);
+            if !refused.is_empty() {
+                self.turn = None;
+            }
             Self::refuse(&self.shared, through, chunk.events, refused).await?;
             self.count(&output);
             chunk.entries.append(&mut output.entries);

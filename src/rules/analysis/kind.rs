@@ -203,7 +203,7 @@ pub(super) fn shared<W: AsRef<str>>(words: impl IntoIterator<Item = W>) -> Words
 fn of_fields(fields: &[Field], schema: &Schema) -> BTreeMap<Box<str>, Type> {
     let fields = fields.iter();
     fields
-        .map(|field| (field.name.clone(), of_field(field, schema)))
+        .map(|field| (field.name.as_str().into(), of_field(field, schema)))
         .collect()
 }
 
@@ -274,7 +274,7 @@ pub(super) fn last(declared: &EventType, schema: &Schema) -> Type {
     fields.insert("amount".into(), Type::of(Type::positive()));
     for field in declared.fields.iter().filter(|field| field.keep) {
         let known = of_field(field, schema);
-        fields.insert(field.name.clone(), Type::or_none(known.kind));
+        fields.insert(field.name.as_str().into(), Type::or_none(known.kind));
     }
     Type::or_none(Kind::Object(Rc::new(Object {
         what: format!("what `last(\"{}\")` answers", declared.name),

@@ -3,7 +3,7 @@
 use onscene::clock::Millis;
 use onscene::event::{
     Checkout, Direction, Event, Facts, Kept, Movement, Occasion, OutcomeKind, ProfileChange, Stage,
-    Value,
+    Value, Word,
 };
 use onscene::money::Money;
 use onscene::partitioning::CustomerId;
@@ -14,6 +14,7 @@ use onscene::state::{
 use proptest::prelude::*;
 use proptest::sample::select;
 use rust_decimal::Decimal;
+use std::fmt::Debug;
 use std::sync::Arc;
 
 const BASE: Millis = 1_795_312_800_000;
@@ -62,11 +63,11 @@ pub(super) struct Waits {
     sequence: u64,
 }
 
-fn words() -> impl Strategy<Value = Box<str>> {
-    select(&WORDS[..]).prop_map(Box::from)
+fn words<T: From<&'static str> + Debug>() -> impl Strategy<Value = T> {
+    select(&WORDS[..]).prop_map(T::from)
 }
 
-fn maybe() -> impl Strategy<Value = Option<Box<str>>> {
+fn maybe<T: From<&'static str> + Debug>() -> impl Strategy<Value = Option<T>> {
     proptest::option::of(words())
 }
 
@@ -101,7 +102,7 @@ fn flags() -> impl Strategy<Value = Vec<(Box<str>, bool)>> {
     proptest::collection::vec((words(), any::<bool>()), 0..3)
 }
 
-fn fields() -> impl Strategy<Value = Vec<(Box<str>, Value)>> {
+fn fields() -> impl Strategy<Value = Vec<(Word, Value)>> {
     proptest::collection::vec((words(), values()), 0..3)
 }
 
@@ -192,20 +193,22 @@ fn outcomes() -> impl Strategy<Value = Facts> {
 
 fn events() -> impl Strategy<Value = Turn> {
     let facts = prop_oneof![movements(), checkouts(), others(), profiles(), outcomes()];
-    (facts, times(), any::<u64>(), words()).prop_map(|(facts, time, fingerprint, kind)| {
-        Turn::Happens(Box::new(Event {
-            imported: false,
-            id: "e".into(),
-            source: "s".into(),
-            kind: (*kind).into(),
-            customer: CustomerId::new("C").unwrap(),
-            time,
-            traceparent: None,
-            fingerprint,
-            data: Value::Null,
-            facts,
-        }))
-    })
+    (facts, times(), any::<u64>(), words::<Box<str>>()).prop_map(
+        |(facts, time, fingerprint, kind)| {
+            Turn::Happens(Box::new(Event {
+                imported: false,
+                id: "e".into(),
+                source: "s".into(),
+                kind: (*kind).into(),
+                customer: CustomerId::new("C").unwrap(),
+                time,
+                traceparent: None,
+                fingerprint,
+                data: Value::Null,
+                facts,
+            }))
+        },
+    )
 }
 
 fn contacts() -> impl Strategy<Value = Turn> {
@@ -251,8 +254,15 @@ fn waiting() -> impl Strategy<Value = Turn> {
         Wait::QuietHours,
         Wait::Fallback,
     ]);
-    let occasion = (words(), words(), words(), times(), maybe(), fields()).prop_map(
-        |(id, source, kind, time, traceparent, mut fields)| {
+    let occasion = (
+        words(),
+        words(),
+        words::<Box<str>>(),
+        times(),
+        maybe(),
+        fields(),
+    )
+        .prop_map(|(id, source, kind, time, traceparent, mut fields)| {
             fields.dedup_by(|a, b| a.0 == b.0);
             Occasion {
                 id,
@@ -262,8 +272,7 @@ fn waiting() -> impl Strategy<Value = Turn> {
                 traceparent,
                 data: Value::Record(fields),
             }
-        },
-    );
+        });
     let numbers = (any::<u8>(), any::<u32>(), any::<u64>());
     (
         numbers,
