@@ -98,6 +98,7 @@ pub struct Partition {
     list_checks: bool,
     /// Whether verdicts of rules that had nothing to say stay apart ([`Output::quiet`]).
     keeps_quiet: bool,
+    paused: RefCell<Option<sift::Paused>>,
 }
 
 impl Partition {
@@ -132,6 +133,7 @@ impl Partition {
             list_silenced: false,
             list_checks: false,
             keeps_quiet: false,
+            paused: RefCell::default(),
         }
     }
 

@@ -80,15 +80,20 @@ impl Quiet {
         }
     }
 
-    /// How often each rule got each verdict.
-    pub fn totals(&self) -> impl Iterator<Item = (&Arc<str>, Verdict, u64)> {
-        self.kinds.iter().flat_map(Kind::totals)
+    /// How often each rule got each verdict, by type of event: the rules' index, the rule's number in it, and so on.
+    pub fn totals(&self) -> impl Iterator<Item = (&Arc<Index>, u32, Verdict, u64)> {
+        let kinds = self.kinds.iter();
+        kinds.flat_map(|kind| {
+            let totals = kind.totals();
+            totals.map(|(rule, verdict, times)| (&kind.index, rule, verdict, times))
+        })
     }
 
     /// Adds it all to counts by rule and verdict.
     pub(super) fn settle(&mut self, verdicts: &mut HashMap<(Arc<str>, Verdict), u64>) {
-        for (rule, verdict, times) in self.totals() {
-            *verdicts.entry((rule.clone(), verdict)).or_default() += times;
+        for (index, rule, verdict, times) in self.totals() {
+            let name = index.name(rule).clone();
+            *verdicts.entry((name, verdict)).or_default() += times;
         }
         self.clear();
     }
@@ -107,13 +112,7 @@ impl Notes<'_> {
 
 impl Kind {
     fn sums(&mut self, other: Other) -> &mut Vec<u64> {
-        let known = self.sums.iter().position(|(known, _)| *known == other);
-        let at = known.unwrap_or_else(|| {
-            let none = vec![0; self.index.rules().len()];
-            self.sums.push((other, none));
-            self.sums.len() - 1
-        });
-        &mut self.sums[at].1
+        sum(&mut self.sums, other, self.index.rules().len())
     }
 
     fn shorten(&mut self) {
@@ -125,27 +124,38 @@ impl Kind {
         }
     }
 
-    fn totals(&self) -> impl Iterator<Item = (&Arc<str>, Verdict, u64)> {
+    /// The sums, notes included.
+    fn all_sums(&self) -> Vec<(Other, Vec<u64>)> {
         let mut sums = self.sums.clone();
         for (rule, other) in &self.notes {
-            let at = sums.iter().position(|(known, _)| known == other);
-            let at = at.unwrap_or_else(|| {
-                sums.push((*other, vec![0; self.index.rules().len()]));
-                sums.len() - 1
-            });
-            sums[at].1[*rule as usize] += 1;
+            sum(&mut sums, *other, self.index.rules().len())[*rule as usize] += 1;
         }
-        let rules = self.index.rules().iter().enumerate();
-        rules.flat_map(move |(number, rule)| {
-            let others = sums.iter().map(|(other, sums)| (*other, sums[number]));
-            let others: Vec<(Other, u64)> = others.filter(|(_, times)| *times > 0).collect();
-            let sum: u64 = others.iter().map(|(_, times)| times).sum();
-            let condition = (Some(Verdict::Condition), self.events - sum);
-            let all = others.into_iter().chain([condition]);
-            let counted = all.filter_map(|(verdict, times)| Some((verdict?, times)));
-            let name = &rule.terms.name;
-            let counted = counted.filter(|(_, times)| *times > 0);
-            counted.map(move |(verdict, times)| (name, verdict, times))
+        sums
+    }
+
+    fn totals(&self) -> impl Iterator<Item = (u32, Verdict, u64)> + use<> {
+        let mut sums = self.all_sums();
+        let mut conditions = vec![self.events; self.index.rules().len()];
+        for (_, others) in &sums {
+            let pairs = conditions.iter_mut().zip(others);
+            pairs.for_each(|(condition, others)| *condition -= others);
+        }
+        sums.push((Some(Verdict::Condition), conditions));
+        let counted = sums
+            .into_iter()
+            .filter_map(|(verdict, sums)| Some((verdict?, sums)));
+        counted.flat_map(|(verdict, sums)| {
+            let rules = (0..).zip(sums).filter(|(_, times)| *times > 0);
+            rules.map(move |(rule, times)| (rule, verdict, times))
         })
     }
+}
+
+fn sum(sums: &mut Vec<(Other, Vec<u64>)>, other: Other, rules: usize) -> &mut Vec<u64> {
+    let known = sums.iter().position(|(known, _)| *known == other);
+    let at = known.unwrap_or_else(|| {
+        sums.push((other, vec![0; rules]));
+        sums.len() - 1
+    });
+    &mut sums[at].1
 }

@@ -5,10 +5,58 @@ use super::Partition;
 use super::case::Case;
 use crate::action::Verdict;
 use crate::clock::Millis;
-use crate::policy;
+use crate::policy::{self, Switches};
 use crate::rules::{Bits, Group, Index, Rule};
 use crate::state::Name;
 use std::sync::Arc;
+
+/// Rules that something is paused for, as long as neither changes.
+#[derive(Debug)]
+pub(super) struct Paused {
+    switches: Arc<Switches>,
+    index: Arc<Index>,
+    rules: Bits,
+}
+
+impl Partition {
+    /// Rules that must be asked by themselves: those that failed lately, since whether they work again is noted, and
+    /// those that a pause concerns.
+    fn alone(&self, index: &Arc<Index>) -> Bits {
+        let mut alone = if self.switches.is_open() {
+            Bits::none(index.rules().len())
+        } else {
+            self.concerned(index)
+        };
+        for name in self.quarantine.known() {
+            if let Some(number) = index.number(&name) {
+                alone.set(number);
+            }
+        }
+        alone
+    }
+
+    fn concerned(&self, index: &Arc<Index>) -> Bits {
+        let mut paused = self.paused.borrow_mut();
+        if let Some(known) = paused.as_ref()
+            && Arc::ptr_eq(&known.switches, &self.switches)
+            && Arc::ptr_eq(&known.index, index)
+        {
+            return known.rules.clone();
+        }
+        let mut rules = Bits::none(index.rules().len());
+        for (number, rule) in (0..).zip(index.rules()) {
+            if self.switches.concern(&rule.terms) {
+                rules.set(number);
+            }
+        }
+        *paused = Some(Paused {
+            switches: self.switches.clone(),
+            index: index.clone(),
+            rules: rules.clone(),
+        });
+        rules
+    }
+}
 
 impl Case<'_> {
     /// The rules that propose something; `None` if one rule after another must be asked.
@@ -20,19 +68,13 @@ impl Case<'_> {
     ) -> Option<Vec<Arc<Rule>>> {
         let rules = self.rules;
         let index = rules.index(kind)?;
-        // Who wants to know what was asked of a rule asks each; while something is paused, the order of checks counts.
-        if self.trace.is_on() || !partition.switches.is_open() {
+        // Who wants to know what was asked of a rule asks each.
+        if self.trace.is_on() {
             return None;
         }
         let mut others = Vec::new();
         let open = Bits::all(index.rules().len());
-        // Rules that failed lately are asked by themselves: whether they work again is noted.
-        let mut alone = Bits::none(index.rules().len());
-        for name in partition.quarantine.known() {
-            if let Some(number) = index.number(&name) {
-                alone.set(number);
-            }
-        }
+        let alone = partition.alone(index);
         let open = self.pass_gates(partition, index, (open, &alone), age, &mut others);
         let sifted = rules.sift(index, self.moment, open)?;
         let mut asked = sifted.asked;

@@ -212,6 +212,12 @@ impl Switches {
             .then_some(first)
     }
 
+    /// Whether a rule is, or will have been, kept from speaking by a pause that is set, whenever that ends.
+    #[must_use]
+    pub fn concern(&self, terms: &Terms) -> bool {
+        self.paused(terms, Millis::MIN).is_some()
+    }
+
     /// What keeps a channel from being used at a policy time.
     #[must_use]
     pub fn channel_paused(&self, channel: &str, at: Millis) -> Option<&Pause> {

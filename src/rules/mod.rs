@@ -9,6 +9,7 @@ mod catalogue;
 mod diagnostic;
 mod functions;
 mod header;
+mod library;
 mod moment;
 mod mutants;
 mod native;

@@ -3,8 +3,9 @@
 //! of a comparison is only handed through.
 
 use super::functions::{Condition, Script};
+use super::library::library;
 use super::record::value;
-use super::set::{RuleSet, library};
+use super::set::RuleSet;
 use super::sources::{Source, Sources};
 use super::subset::altered;
 use super::tokens::Kind;

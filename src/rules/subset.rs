@@ -1,9 +1,10 @@
 //! Rule sets made from a compiled one: with fewer rules, or with the functions of one file altered.
 //! What did not change is shared, so that making one costs little.
 
+use super::library::{library, library_functions};
 use super::native::Compiler;
 use super::rule::Rule;
-use super::set::{RuleSet, functions, indexes, library, library_functions};
+use super::set::{RuleSet, functions, indexes};
 use super::sources::{Source, Sources};
 use super::{api, parse, sandbox};
 use rhai::Engine;

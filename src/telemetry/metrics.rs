@@ -373,6 +373,12 @@ impl Metrics {
         self.switches.with_label_values(&[kind]).set(count);
     }
 
+    /// The counter of a verdict of a rule, for whoever counts it again and again.
+    #[must_use]
+    pub fn verdict_counter(&self, rule: &str, verdict: Verdict) -> IntCounter {
+        self.verdicts.with_label_values(&[rule, verdict.word()])
+    }
+
     /// Counts verdicts of a rule.
     pub fn verdict(&self, rule: &str, verdict: Verdict, times: u64) {
         self.verdicts

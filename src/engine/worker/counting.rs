@@ -3,6 +3,10 @@
 use super::{Broker, Worker};
 use crate::action::Verdict;
 use crate::partition::{LogEntry, Output};
+use crate::rules::Index;
+use crate::telemetry::Metrics;
+use prometheus::IntCounter;
+use std::sync::Arc;
 
 /// What a partition went through until it had caught up.
 #[derive(Debug, Default)]
@@ -32,6 +36,30 @@ impl Backlog {
     }
 }
 
+/// The counters of `condition`, of each index by its rules: nearly every rule gets it at nearly every event, and to
+/// find a counter by its labels takes longer than to ask the rule.
+#[derive(Debug, Default)]
+pub(super) struct Conditions(Vec<(Arc<Index>, Vec<Option<IntCounter>>)>);
+
+impl Conditions {
+    fn count(&mut self, metrics: &Metrics, index: &Arc<Index>, rule: u32, times: u64) {
+        let known = self
+            .0
+            .iter()
+            .position(|(known, _)| Arc::ptr_eq(known, index));
+        let at = known.unwrap_or_else(|| {
+            // Those of former generations are held by nobody else.
+            self.0.retain(|(index, _)| Arc::strong_count(index) > 1);
+            let none = vec![None; index.rules().len()];
+            self.0.push((index.clone(), none));
+            self.0.len() - 1
+        });
+        let counter = &mut self.0[at].1[rule as usize];
+        let find = || metrics.verdict_counter(index.name(rule), Verdict::Condition);
+        counter.get_or_insert_with(find).inc_by(times);
+    }
+}
+
 impl<B: Broker> Worker<B> {
     pub(super) fn count(&mut self, output: &Output) {
         let metrics = &self.shared.metrics;
@@ -43,8 +71,11 @@ impl<B: Broker> Worker<B> {
                 self.backlog.stale += times;
             }
         }
-        for (rule, verdict, times) in output.quiet.totals() {
-            metrics.verdict(rule, verdict, times);
+        for (index, rule, verdict, times) in output.quiet.totals() {
+            match verdict {
+                Verdict::Condition => self.conditions.count(metrics, index, rule, times),
+                other => metrics.verdict(index.name(rule), other, times),
+            }
             if verdict == Verdict::Stale {
                 self.backlog.stale += times;
             }

@@ -31,7 +31,7 @@ use crate::registry::RuleRegistry;
 use crate::state::Customers;
 use crate::telemetry::Metrics;
 use checkpoint::Saving;
-use counting::Backlog;
+use counting::{Backlog, Conditions};
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
@@ -146,6 +146,7 @@ pub(super) struct Worker<B: Broker> {
     recovery: Recovery,
     caught_up: bool,
     backlog: Backlog,
+    conditions: Conditions,
     partition: Partition,
     /// Everything up to here is done: decided and committed.
     done: u64,
@@ -208,6 +209,7 @@ impl<B: Broker> Worker<B> {
             recovery,
             caught_up: false,
             backlog: Backlog::default(),
+            conditions: Conditions::default(),
             partition,
         }
     }

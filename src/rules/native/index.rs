@@ -103,6 +103,12 @@ impl Index {
         &self.rules
     }
 
+    /// The name of a rule.
+    #[must_use]
+    pub fn name(&self, number: u32) -> &Arc<str> {
+        &self.rules[number as usize].terms.name
+    }
+
     /// The number of a rule.
     #[must_use]
     pub fn number(&self, name: &str) -> Option<u32> {

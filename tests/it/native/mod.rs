@@ -4,10 +4,11 @@ mod people;
 mod write;
 
 use crate::kit::desk::{Desk, sources};
-use onscene::clock::{DAY, MINUTE, SECOND};
+use onscene::clock::{DAY, HOUR, MINUTE, Millis, SECOND};
 use onscene::decode::Decoder;
 use onscene::event::Event;
 use onscene::partition::Output;
+use onscene::policy::{Pause, Signed, Switches};
 use onscene::replay::Replay;
 use onscene::rules::{Extent, Rule, RuleError, RuleSet, Source, Sources, Standing, Subject};
 use onscene::simulate::{Simulation, SimulationSettings};
@@ -134,6 +135,26 @@ fn native_conditions_say_what_rhai_says() {
     );
 }
 
+/// Every third rule paused until a time.
+fn paused(set: &RuleSet, until: Millis) -> Switches {
+    let signed = Signed {
+        by: "me".into(),
+        reason: "to see".into(),
+        at: 0,
+    };
+    let names = set.rules().iter().step_by(3);
+    let pauses = names.map(|rule| {
+        let until = Some(until);
+        let signed = signed.clone();
+        ((*rule.terms.name).into(), Pause { until, signed })
+    });
+    Switches {
+        revision: 1,
+        rules: pauses.collect(),
+        ..Switches::default()
+    }
+}
+
 /// Steps the same events against the same rules, by the index and one after another.
 fn step_both(seed: u64, steps: usize) -> BTreeMap<&'static str, u64> {
     let [mut indexed, mut single] = [0, 1].map(|_| people::desk(&mut Random(seed), 20, SCHEMA));
@@ -146,6 +167,12 @@ fn step_both(seed: u64, steps: usize) -> BTreeMap<&'static str, u64> {
         let at = people::START + MINUTE * i64::try_from(step * 7).unwrap();
         let event = people::any(&mut random, &format!("step-{step}"), &customer, at);
         let now = at + [0, 2 * SECOND, 3 * MINUTE, 2 * DAY][random.below(4)];
+        if step == steps / 2 {
+            // Some rules are paused for an hour, the others go on.
+            let switches = Arc::new(paused(&set, at + HOUR));
+            indexed.partition.control(switches.clone(), at);
+            single.partition.control(switches, at);
+        }
         let input = [indexed.input(&event)];
         let found = indexed.partition.step(&input, now, &set);
         let expected = single.partition.step(&input, now, &plain);
@@ -183,6 +210,7 @@ fn an_index_gives_every_rule_the_verdict_that_it_gets_alone() {
     }
     println!("result: {seeds} rule sets stepped by index and one rule after another: {seen:?}");
     for verdict in [
+        "paused",
         "schedule",
         "audience",
         "rollout",
