@@ -1,6 +1,7 @@
 //! Time: the type all stages share, and the only place that reads the machine's clocks.
 
 use jiff::Timestamp;
+use jiff::tz::Offset;
 use std::fmt;
 use std::sync::Arc;
 
@@ -89,28 +90,15 @@ pub fn parse_rfc3339(text: &str) -> Option<Millis> {
 /// Writes a time as RFC 3339 in UTC with milliseconds, such as `2026-11-22T02:00:00.123Z`.
 #[must_use]
 pub fn format_rfc3339(time: Millis) -> String {
-    let days = time.div_euclid(DAY);
-    match civil(days) {
-        Some(date) => written(date, time - days * DAY),
-        None => Timestamp::from_millisecond(time)
-            .map_or_else(|_| time.to_string(), |t| format!("{t:.3}")),
+    let Ok(timestamp) = Timestamp::from_millisecond(time) else {
+        return time.to_string();
+    };
+    let date = Offset::UTC.to_datetime(timestamp).date();
+    let numbers = [date.year(), date.month().into(), date.day().into()];
+    if date.year() < 0 {
+        return format!("{timestamp:.3}");
     }
-}
-
-/// Year, month and day of a day since the Unix epoch, by Howard Hinnant's `civil_from_days`
-/// (<https://howardhinnant.github.io/date_algorithms.html>). Only for years of four digits, and not for 9999, within
-/// which the range of [`Timestamp`] ends.
-fn civil(days: i64) -> Option<[i64; 3]> {
-    // From 0000-03-01 on, in eras of 400 years.
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(month <= 2);
-    (0..=9_998).contains(&year).then_some([year, month, day])
+    written(numbers.map(i64::from), time.rem_euclid(DAY))
 }
 
 /// A date and the milliseconds of its day as RFC 3339 in UTC. Each action has several times in it, and the general

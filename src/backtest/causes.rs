@@ -214,7 +214,7 @@ impl Evidence {
         let switches = behind.checked_sub(1).and_then(|at| self.switches.get(at));
         let is_held = |(_, from, until): &(Arc<str>, Millis, Millis)| (*from..*until).contains(&at);
         let is_late = |come: Millis| come.saturating_sub(at) > patience;
-        switches.is_some_and(|(_, switches)| !switches.are_off())
+        switches.is_some_and(|(_, switches)| !switches.are_idle())
             || self.quarantines.iter().any(is_held)
             || self.not_before(sequence).is_some_and(is_late)
     }

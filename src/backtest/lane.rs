@@ -3,7 +3,7 @@
 use super::causes::{Evidence, Live};
 use super::comparison::{Comparison, Side};
 use super::exchange::Wanted;
-use super::precedents::{Precedents, Turn};
+use super::precedents::{Onward, Precedents};
 use super::run::Setup;
 use super::tally::{Contacts, Tally};
 use super::told::Told;
@@ -84,8 +84,6 @@ pub(super) struct Counts {
 /// What the log says of what is decided again.
 pub(super) struct Led {
     pub(super) precedents: Arc<Precedents>,
-    /// What rules decide: only what these decided is a precedent.
-    pub(super) rules: Arc<RuleSet>,
     /// The time within which nothing grows stale.
     pub(super) patience: Millis,
     /// Whether the last event was decided about by the same rules, as far as the log is known.
@@ -94,11 +92,10 @@ pub(super) struct Led {
 
 impl Led {
     /// By a log of which nothing is known yet.
-    pub(super) fn new(rules: &Arc<RuleSet>) -> Self {
+    pub(super) fn new(rules: &RuleSet) -> Self {
         let fresh = rules.rules().iter().map(|rule| rule.terms.fresh);
         Self {
             precedents: Arc::default(),
-            rules: rules.clone(),
             patience: fresh.min().unwrap_or(Millis::MAX),
             is_settled: false,
         }
@@ -163,9 +160,10 @@ impl Lane {
         }
         self.count(arrival);
         self.sweep_along(false);
-        if let Some(led) = &mut self.led {
+        if let (Some(led), Some(run)) = (&mut self.led, self.runs.last()) {
             let (sequence, evidence) = (arrival.sequence, &self.evidence);
-            led.is_settled = evidence.settles(sequence, led.rules.generation());
+            // Only what the same rules decided is a precedent.
+            led.is_settled = evidence.settles(sequence, run.rules.generation());
             let is_free = !evidence.hinders(sequence, arrival.at, led.patience);
             led.precedents.set_hold(led.is_settled && is_free);
         }
@@ -233,10 +231,10 @@ impl Lane {
         while let Some(sweeping) = self.runs[last].partition.sweeping() {
             let run = &mut self.runs[last];
             let position = run.partition.position();
-            match precedents.turn(&sweeping, position, at_end) {
-                Turn::Later => break,
-                Turn::Anew => run.partition.sweep_anew(),
-                Turn::Take(customers) => {
+            match precedents.onward(&sweeping, position, at_end) {
+                Onward::Later => break,
+                Onward::Anew => run.partition.sweep_anew(),
+                Onward::Take(customers) => {
                     let is_free = !self.evidence.hinders(position, sweeping.at, patience);
                     precedents.set_hold(is_free);
                     let output = run.partition.sweep(customers, sweeping.at, &run.rules);
@@ -326,8 +324,8 @@ impl Lane {
     /// Takes a message of what was decided live.
     pub(super) fn decided(&mut self, tally: &mut Tally, live: Live) {
         self.evidence.take(&live);
-        if let Some(led) = &self.led {
-            led.precedents.take(&live, &led.rules, &self.zone);
+        if let (Some(led), Some(run)) = (&self.led, self.runs.last()) {
+            led.precedents.take(&live, &run.rules, &self.zone);
         }
         if let LogItem::Entry {
             logged: Logged::Conversion(record),

@@ -54,7 +54,7 @@ struct Stage {
 
 /// What is to be done next about what is under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Onward {
     /// Take so many customers.
     Take(usize),
     /// Begin again: the engine did, after a crash.
@@ -118,32 +118,32 @@ impl Precedents {
     }
 
     /// What is to be done about what is under way when the partition stands behind an event; at the end of history, all.
-    pub(super) fn turn(&self, sweeping: &Sweeping, position: u64, at_end: bool) -> Turn {
+    pub(super) fn onward(&self, sweeping: &Sweeping, position: u64, at_end: bool) -> Onward {
         let mut known = self.lock();
         let course = known.courses.entry(sweeping.key.clone()).or_default();
         while let Some(stage) = course.stages.front() {
             if stage.after > position && !at_end {
-                return Turn::Later;
+                return Onward::Later;
             }
             let is_anew = stage.run > course.run;
             course.run = stage.run;
             if is_anew && sweeping.taken > 0 {
-                return Turn::Anew;
+                return Onward::Anew;
             }
             if stage.taken == u64::MAX {
                 known.courses.remove(&sweeping.key);
-                return Turn::Take(usize::MAX);
+                return Onward::Take(usize::MAX);
             }
             if stage.taken > sweeping.taken {
                 let more = stage.taken - sweeping.taken;
-                return Turn::Take(usize::try_from(more).unwrap_or(usize::MAX));
+                return Onward::Take(usize::try_from(more).unwrap_or(usize::MAX));
             }
             course.stages.pop_front();
         }
         if at_end {
-            return Turn::Take(usize::MAX);
+            return Onward::Take(usize::MAX);
         }
-        Turn::Later
+        Onward::Later
     }
 
     fn course(&self, key: &SweepKey, change: impl FnOnce(&mut Course)) {
@@ -215,11 +215,11 @@ mod tests {
     #[test]
     fn customers_are_taken_behind_the_events_that_the_log_names() {
         let precedents = known(&[(7, 5, 0), (9, 8, 0)]);
-        assert_eq!(precedents.turn(&at(0), 7, false), Turn::Take(5));
-        assert_eq!(precedents.turn(&at(5), 8, false), Turn::Later);
-        assert_eq!(precedents.turn(&at(5), 9, false), Turn::Take(3));
+        assert_eq!(precedents.onward(&at(0), 7, false), Onward::Take(5));
+        assert_eq!(precedents.onward(&at(5), 8, false), Onward::Later);
+        assert_eq!(precedents.onward(&at(5), 9, false), Onward::Take(3));
         // The log does not tell yet when it went on.
-        assert_eq!(precedents.turn(&at(8), 9, false), Turn::Later);
+        assert_eq!(precedents.onward(&at(8), 9, false), Onward::Later);
         let done = SweepRecord {
             key: KEY,
             at: 0,
@@ -227,16 +227,22 @@ mod tests {
             place: Place::default(),
         };
         take(&precedents, Logged::Sweep(done), 12);
-        assert_eq!(precedents.turn(&at(8), 12, false), Turn::Take(usize::MAX));
+        assert_eq!(
+            precedents.onward(&at(8), 12, false),
+            Onward::Take(usize::MAX)
+        );
     }
 
     #[test]
     fn what_a_crash_began_anew_begins_anew() {
         let precedents = known(&[(9, 5, 0), (12, 5, 1)]);
-        assert_eq!(precedents.turn(&at(5), 9, false), Turn::Later);
-        assert_eq!(precedents.turn(&at(5), 13, false), Turn::Anew);
-        assert_eq!(precedents.turn(&at(0), 13, false), Turn::Take(5));
-        assert_eq!(precedents.turn(&at(5), 13, true), Turn::Take(usize::MAX));
+        assert_eq!(precedents.onward(&at(5), 9, false), Onward::Later);
+        assert_eq!(precedents.onward(&at(5), 13, false), Onward::Anew);
+        assert_eq!(precedents.onward(&at(0), 13, false), Onward::Take(5));
+        assert_eq!(
+            precedents.onward(&at(5), 13, true),
+            Onward::Take(usize::MAX)
+        );
     }
 
     #[test]

@@ -242,7 +242,7 @@ impl Switches {
 
     /// Whether nothing is switched off for anybody.
     #[must_use]
-    pub fn are_off(&self) -> bool {
+    pub fn are_idle(&self) -> bool {
         self.is_open() && self.shadows.is_empty()
     }
 

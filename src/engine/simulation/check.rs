@@ -183,6 +183,9 @@ const FREQUENCIES: [(&str, usize, Millis); 5] = [
     ("absence", 2, 60 * SECOND),
 ];
 
+/// What a rule began for a customer, by its entry: when it entered, and when it spoke.
+type Entries<'a> = BTreeMap<&'a str, (Millis, Millis)>;
+
 /// Caps and cooldowns: they are looked at when a rule enters, that is when it speaks or begins to wait with it. What began
 /// to wait and ended in silence does not count.
 fn frequencies(evidence: &Evidence<'_>) -> Result<(), Failure> {
@@ -197,8 +200,7 @@ fn frequencies(evidence: &Evidence<'_>) -> Result<(), Failure> {
             armed.entry(&waits.entry).or_insert(waits.at);
         }
     }
-    // When it entered, and when it spoke.
-    let mut begun: BTreeMap<(&str, &str), BTreeMap<&str, (Millis, Millis)>> = BTreeMap::new();
+    let mut begun: BTreeMap<(&str, &str), Entries<'_>> = BTreeMap::new();
     for said in evidence.said() {
         let entered = armed.get(&*said.entry).copied();
         let times = (entered.unwrap_or(said.policy_time), said.policy_time);

@@ -3,7 +3,7 @@
 //! All four conjuncts before the last hold, the last does not: nobody gets away early. What the customer spent
 //! in 30 days is a finished number for Zen, Rhai and native code; Onscene looks it up in the customer's journal.
 //! Onscene's time a rule is what a step with many such rules takes longer than one without any, divided by
-//! their number. Run it by `make bench-zen`.
+//! their number. Run it by `cargo run --release --locked --manifest-path benches/comparison/zen/Cargo.toml`.
 
 mod ours;
 
