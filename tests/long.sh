@@ -14,7 +14,7 @@ while IFS='|' read -r name command; do
     [[ -z "${name// }" || "$name" == \#* ]] && continue
     name="$(echo "$name" | xargs)"
     [[ "$name" == *"$wanted"* ]] || continue
-    log="$logs/${name// /-}.log"
+    log="$logs/${name//[ \/]/-}.log"
     started=$SECONDS
     if bash -c "$command" >"$log" 2>&1 </dev/null; then
         grep -h '^result: ' "$log" | sed "s/^result: /ok   /"

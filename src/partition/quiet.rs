@@ -54,6 +54,19 @@ impl Quiet {
         &mut self.kinds[at]
     }
 
+    /// Of how many types of event.
+    #[must_use]
+    pub fn kinds(&self) -> usize {
+        self.kinds.len()
+    }
+
+    /// How often rules got a verdict other than `condition`.
+    #[must_use]
+    pub fn times(&self, verdict: Verdict) -> u64 {
+        let kinds = self.kinds.iter();
+        kinds.map(|kind| kind.times(Some(verdict))).sum()
+    }
+
     /// Whether nothing was counted.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -65,7 +78,7 @@ impl Quiet {
     }
 
     /// Adds what was counted later.
-    pub(super) fn append(&mut self, later: Self) {
+    pub(crate) fn append(&mut self, later: Self) {
         for mut more in later.kinds {
             let kind = self.kind(&more.index);
             kind.events += more.events;
@@ -122,6 +135,13 @@ impl Kind {
         for (rule, other) in std::mem::take(&mut self.notes) {
             self.sums(other)[rule as usize] += 1;
         }
+    }
+
+    fn times(&self, other: Other) -> u64 {
+        let notes = self.notes.iter().filter(|(_, noted)| *noted == other);
+        let noted: u64 = notes.map(|_| 1).sum();
+        let sums = self.sums.iter().filter(|(summed, _)| *summed == other);
+        noted + sums.flat_map(|(_, sums)| sums).sum::<u64>()
     }
 
     /// The sums, notes included.

@@ -1,6 +1,6 @@
 //! All rules, compiled and immutable: one generation.
 
-use super::analysis::{self, CheckOptions, Checker, FileView, FunctionView, RuleView, World};
+use super::analysis::{CheckOptions, Checker, FileView, RuleView, World};
 use super::api;
 use super::diagnostic::{self, Diagnostic};
 use super::header;
@@ -15,9 +15,9 @@ use super::sources::{Source, Sources};
 use crate::event::{Schema, Value};
 use crate::terms::{ContactPolicy, DAILY, Quiet, Terms};
 use jiff::civil::Time;
-use rhai::{AST, Engine, Module, Scope};
+use rhai::{AST, Engine};
 use rust_decimal::Decimal;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A compiled rule set.

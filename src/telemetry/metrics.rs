@@ -3,12 +3,14 @@
 use crate::action::Verdict;
 use crate::clock::Millis;
 use crate::decode::Reason;
+use crate::partition::Quiet;
 use prometheus::core::Collector as _;
 use prometheus::{
     Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The media type of [`Metrics::render`].
@@ -19,6 +21,10 @@ const LATENCY_SECONDS: [f64; 17] = [
     0.000_05, 0.000_1, 0.000_2, 0.000_5, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25,
     0.5, 1.0, 2.5, 10.0,
 ];
+
+/// After so many types of event, former generations' among them, quiet verdicts are added without a reader: they
+/// keep their rules in memory.
+const QUIET_KINDS_MAX: usize = 64;
 
 /// Handles of all metrics.
 #[derive(Debug)]
@@ -34,6 +40,10 @@ pub struct Metrics {
     rejected: IntCounterVec,
     /// Verdicts by rule.
     verdicts: IntCounterVec,
+    /// Verdicts that are added to these when somebody reads them: nearly every rule gets one at nearly every event.
+    quiet: Mutex<Quiet>,
+    /// Held while they are added.
+    settling: Mutex<()>,
     /// Failures of rules' functions by rule, function and line.
     rule_errors: IntCounterVec,
     /// How often a rule was put into quarantine.
@@ -142,6 +152,8 @@ impl Metrics {
                 "Events refused and kept in SCENE_DLQ, by reason.",
                 &["reason"],
             ),
+            quiet: Mutex::default(),
+            settling: Mutex::default(),
             verdicts: c.counters(
                 "verdicts_total",
                 "What became of each rule at each event it listens to.",
@@ -373,10 +385,25 @@ impl Metrics {
         self.switches.with_label_values(&[kind]).set(count);
     }
 
-    /// The counter of a verdict of a rule, for whoever counts it again and again.
-    #[must_use]
-    pub fn verdict_counter(&self, rule: &str, verdict: Verdict) -> IntCounter {
-        self.verdicts.with_label_values(&[rule, verdict.word()])
+    /// Counts verdicts of rules that had nothing to say.
+    pub fn quiet(&self, more: Quiet) {
+        let is_much = {
+            let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
+            quiet.append(more);
+            quiet.kinds() > QUIET_KINDS_MAX
+        };
+        if is_much {
+            self.settle();
+        }
+    }
+
+    /// Adds them to the others. Who comes meanwhile waits, so that everybody reads all that was counted before.
+    fn settle(&self) {
+        let _settling = self.settling.lock().unwrap_or_else(PoisonError::into_inner);
+        let quiet = std::mem::take(&mut *self.quiet.lock().unwrap_or_else(PoisonError::into_inner));
+        for (index, rule, verdict, times) in quiet.totals() {
+            self.verdict(index.name(rule), verdict, times);
+        }
     }
 
     /// Counts verdicts of a rule.
@@ -389,6 +416,7 @@ impl Metrics {
     /// How often each rule got each verdict, by their words.
     #[must_use]
     pub fn verdicts(&self) -> HashMap<(String, String), u64> {
+        self.settle();
         let series = self.verdicts.collect();
         let counters = series.iter().flat_map(|family| family.get_metric());
         counters
@@ -410,6 +438,7 @@ impl Metrics {
     /// # Errors
     /// When the encoder refuses a metric, which would be a fault of the catalogue.
     pub fn render(&self) -> Result<String, prometheus::Error> {
+        self.settle();
         let mut text = Vec::new();
         TextEncoder::new().encode(&self.registry.gather(), &mut text)?;
         String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))

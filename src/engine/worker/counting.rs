@@ -3,10 +3,6 @@
 use super::{Broker, Worker};
 use crate::action::Verdict;
 use crate::partition::{LogEntry, Output};
-use crate::rules::Index;
-use crate::telemetry::Metrics;
-use prometheus::IntCounter;
-use std::sync::Arc;
 
 /// What a partition went through until it had caught up.
 #[derive(Debug, Default)]
@@ -36,32 +32,8 @@ impl Backlog {
     }
 }
 
-/// The counters of `condition`, of each index by its rules: nearly every rule gets it at nearly every event, and to
-/// find a counter by its labels takes longer than to ask the rule.
-#[derive(Debug, Default)]
-pub(super) struct Conditions(Vec<(Arc<Index>, Vec<Option<IntCounter>>)>);
-
-impl Conditions {
-    fn count(&mut self, metrics: &Metrics, index: &Arc<Index>, rule: u32, times: u64) {
-        let known = self
-            .0
-            .iter()
-            .position(|(known, _)| Arc::ptr_eq(known, index));
-        let at = known.unwrap_or_else(|| {
-            // Those of former generations are held by nobody else.
-            self.0.retain(|(index, _)| Arc::strong_count(index) > 1);
-            let none = vec![None; index.rules().len()];
-            self.0.push((index.clone(), none));
-            self.0.len() - 1
-        });
-        let counter = &mut self.0[at].1[rule as usize];
-        let find = || metrics.verdict_counter(index.name(rule), Verdict::Condition);
-        counter.get_or_insert_with(find).inc_by(times);
-    }
-}
-
 impl<B: Broker> Worker<B> {
-    pub(super) fn count(&mut self, output: &Output) {
+    pub(super) fn count(&mut self, output: &mut Output) {
         let metrics = &self.shared.metrics;
         metrics.duplicates.inc_by(output.duplicates);
         metrics.trimmed_windows.inc_by(output.trimmed_windows);
@@ -71,15 +43,10 @@ impl<B: Broker> Worker<B> {
                 self.backlog.stale += times;
             }
         }
-        for (index, rule, verdict, times) in output.quiet.totals() {
-            match verdict {
-                Verdict::Condition => self.conditions.count(metrics, index, rule, times),
-                other => metrics.verdict(index.name(rule), other, times),
-            }
-            if verdict == Verdict::Stale {
-                self.backlog.stale += times;
-            }
+        if !self.caught_up {
+            self.backlog.stale += output.quiet.times(Verdict::Stale);
         }
+        metrics.quiet(std::mem::take(&mut output.quiet));
         for ((outcome, result), times) in &output.outcomes {
             let outcomes = &metrics.outcomes;
             outcomes

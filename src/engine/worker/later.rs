@@ -113,8 +113,8 @@ impl<B: Broker> Worker<B> {
         }
     }
 
-    async fn finish(&mut self, output: Output) -> Result<(), EngineError> {
-        self.count(&output);
+    async fn finish(&mut self, mut output: Output) -> Result<(), EngineError> {
+        self.count(&mut output);
         self.commit(&output.entries).await
     }
 }

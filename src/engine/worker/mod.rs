@@ -31,7 +31,7 @@ use crate::registry::RuleRegistry;
 use crate::state::Customers;
 use crate::telemetry::Metrics;
 use checkpoint::Saving;
-use counting::{Backlog, Conditions};
+use counting::Backlog;
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
@@ -146,7 +146,6 @@ pub(super) struct Worker<B: Broker> {
     recovery: Recovery,
     caught_up: bool,
     backlog: Backlog,
-    conditions: Conditions,
     partition: Partition,
     /// Everything up to here is done: decided and committed.
     done: u64,
@@ -209,7 +208,6 @@ impl<B: Broker> Worker<B> {
             recovery,
             caught_up: false,
             backlog: Backlog::default(),
-            conditions: Conditions::default(),
             partition,
         }
     }

@@ -61,7 +61,7 @@ impl<B: Broker> Worker<B> {
                 self.turn = None;
             }
             Self::refuse(&self.shared, through, chunk.events, refused).await?;
-            self.count(&output);
+            self.count(&mut output);
             chunk.entries.append(&mut output.entries);
             let Some(parked) = output.parked else {
                 return Ok(true);
