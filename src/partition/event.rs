@@ -74,15 +74,7 @@ impl Partition {
             case.convert(self, event);
         }
         let age = now.saturating_sub(event.time);
-        let sifted = if resumes {
-            None
-        } else {
-            case.sift(self, &event.kind, age)
-        };
-        match sifted {
-            Some(proposals) => case.arbitrate(self, &proposals),
-            None => case.propose(self, listening, age, resumes),
-        }
+        case.propose(self, &event.kind, age, resumes);
         let want = case.till.close(self);
         if moment.crossed_trimmed_edge() {
             output.trimmed_windows += 1;
@@ -110,15 +102,12 @@ fn number_parts(entries: &mut [LogEntry], already: u32) {
 
 impl Case<'_> {
     /// Asks the rules that listen, and tries what they propose.
-    fn propose(
-        &mut self,
-        partition: &Partition,
-        listening: &[Arc<Rule>],
-        age: Millis,
-        resumes: bool,
-    ) {
+    fn propose(&mut self, partition: &Partition, kind: &str, age: Millis, resumes: bool) {
+        if !resumes && let Some(proposals) = self.sift(partition, kind, age) {
+            return self.arbitrate(partition, &proposals);
+        }
         let mut proposals = Vec::new();
-        for rule in listening {
+        for rule in self.rules.listening(kind) {
             if resumes && self.is_entered(rule) {
                 proposals.push(rule.clone());
                 continue;

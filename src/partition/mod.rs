@@ -20,7 +20,6 @@ mod note;
 mod outcome;
 mod output;
 mod progress;
-mod quiet;
 mod record;
 mod sift;
 mod speak;
@@ -43,7 +42,6 @@ pub use broadcasts::Broadcasts;
 pub use cut::{CutCustomers, OpenSweep, Rest, Restoring};
 pub use output::{Input, Output, Parked, Quarantined, RuleChecks, Silenced};
 pub use progress::Sweeping;
-pub use quiet::Quiet;
 pub use record::{
     ControlRecord, ConversionRecord, LogEntry, Logged, LoggedDecision, OutcomeRecord, Place,
     ProgressRecord, QuarantineRecord, SweepKey, SweepRecord, TimerChange, TimerRecord,

@@ -1,6 +1,5 @@
 //! What goes into a step and what comes out of it.
 
-use super::quiet::Quiet;
 use super::record::LogEntry;
 use crate::action::{Decision, Trigger, Verdict};
 use crate::clock::Millis;
@@ -8,7 +7,7 @@ use crate::decode::Rejection;
 use crate::event::Incoming;
 use crate::partitioning::CustomerId;
 use crate::policy::{Arm, Check};
-use crate::rules::RuleError;
+use crate::rules::{RuleError, Tally};
 use crate::state::Want;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -40,7 +39,7 @@ pub struct Output {
     /// How often each rule got each verdict.
     pub verdicts: HashMap<(Arc<str>, Verdict), u64>,
     /// The same of rules that had nothing to say, if they are kept apart.
-    pub quiet: Quiet,
+    pub quiet: Tally,
     /// What came back of actions: how often which outcome was `recorded`, `repeated`, `unknown` or
     /// `not_sent`.
     pub outcomes: HashMap<(&'static str, &'static str), u64>,

@@ -34,7 +34,7 @@ pub use asked::{Asked, Recorder};
 pub use diagnostic::{Diagnostic, Severity, did_you_mean, render};
 pub use moment::{EventView, Moment, PastDecision, Standing, Subject};
 pub use mutants::Mutant;
-pub use native::{Bits, Extent, Gates, Group, Index, Sifted};
+pub use native::{Bits, Extent, Gates, Group, Index, Sifted, Tally};
 pub use probes::{Mark, ProbedFunction, Probes, Site};
 pub use reference::reference_markdown;
 pub use rule::{Function, Rule, RuleError};

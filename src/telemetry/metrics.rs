@@ -3,7 +3,7 @@
 use crate::action::Verdict;
 use crate::clock::Millis;
 use crate::decode::Reason;
-use crate::partition::Quiet;
+use crate::rules::Tally;
 use prometheus::core::Collector as _;
 use prometheus::{
     Encoder as _, Gauge, GaugeVec, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge,
@@ -41,7 +41,7 @@ pub struct Metrics {
     /// Verdicts by rule.
     verdicts: IntCounterVec,
     /// Verdicts that are added to these when somebody reads them: nearly every rule gets one at nearly every event.
-    quiet: Mutex<Quiet>,
+    quiet: Mutex<Tally>,
     /// Held while they are added.
     settling: Mutex<()>,
     /// Failures of rules' functions by rule, function and line.
@@ -386,7 +386,7 @@ impl Metrics {
     }
 
     /// Counts verdicts of rules that had nothing to say.
-    pub fn quiet(&self, more: Quiet) {
+    pub fn quiet(&self, more: Tally) {
         let is_much = {
             let mut quiet = self.quiet.lock().unwrap_or_else(PoisonError::into_inner);
             quiet.append(more);

@@ -15,6 +15,7 @@ mod index;
 mod node;
 mod operators;
 mod read;
+mod tally;
 mod thresholds;
 
 use super::moment::Moment;
@@ -30,6 +31,7 @@ pub(super) use ask::{Answered, Ask, AskId, Memo};
 pub use bits::Bits;
 pub use gates::{Gates, Group};
 pub use index::{Index, Sifted};
+pub use tally::Tally;
 
 /// The conditions of all rules of a set.
 #[derive(Debug, Default)]

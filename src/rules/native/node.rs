@@ -150,22 +150,8 @@ impl Node {
             Self::Rounded(number, digits) => {
                 rounded(number.value(frame)?, digits.value(frame)?).ok_or(Stop::Unsure)
             }
-            Self::All(parts) => {
-                for part in parts {
-                    if !part.truth(frame)? {
-                        return Ok(Val::Bool(false));
-                    }
-                }
-                Ok(Val::Bool(true))
-            }
-            Self::Any(parts) => {
-                for part in parts {
-                    if part.truth(frame)? {
-                        return Ok(Val::Bool(true));
-                    }
-                }
-                Ok(Val::Bool(false))
-            }
+            Self::All(parts) => unless_other(true, parts, frame),
+            Self::Any(parts) => unless_other(false, parts, frame),
             Self::First(parts) => {
                 for part in parts {
                     let value = part.value(frame)?;
@@ -223,6 +209,20 @@ impl Node {
         };
         Ok(Val::Bool(held))
     }
+}
+
+/// `held`, unless one of the parts comes to the other truth value: those behind it are not reached.
+fn unless_other<'v>(
+    held: bool,
+    parts: &'v [Node],
+    frame: &mut Frame<'v>,
+) -> Result<Val<'v>, Stop<'v>> {
+    for part in parts {
+        if part.truth(frame)? != held {
+            return Ok(Val::Bool(!held));
+        }
+    }
+    Ok(Val::Bool(held))
 }
 
 fn filtered<'v>(

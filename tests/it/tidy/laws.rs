@@ -34,7 +34,7 @@ const MAY_NAME: &[(&str, &[&str])] = &[
     // Stages that move bytes.
     ("config", &[]),
     ("nats", &[]),
-    ("telemetry", &["decode"]),
+    ("telemetry", &["decode", "rules"]),
     ("registry", &["rule_tests", "rules", "telemetry"]),
     ("durable", &["partition"]),
     // Adds up what the log says; a pure fold, recomputed for any period.

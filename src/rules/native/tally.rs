@@ -3,8 +3,8 @@
 //! Nearly every rule gets `condition` at nearly every event. So it is counted how many events there were of a type,
 //! and of each rule how often it got something else.
 
+use super::Index;
 use crate::action::Verdict;
-use crate::rules::Index;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ type Other = Option<Verdict>;
 
 /// Verdicts of all rules that listen, by type of event.
 #[derive(Debug, Default)]
-pub struct Quiet {
+pub struct Tally {
     kinds: Vec<Kind>,
 }
 
@@ -29,9 +29,9 @@ struct Kind {
     sums: Vec<(Other, Vec<u64>)>,
 }
 
-impl Quiet {
+impl Tally {
     /// Counts an event, at which the rules noted in what is returned got something else than `condition`.
-    pub(super) fn event(&mut self, index: &Arc<Index>) -> Notes<'_> {
+    pub(crate) fn event(&mut self, index: &Arc<Index>) -> Notes<'_> {
         let kind = self.kind(index);
         kind.events += 1;
         Notes(kind)
@@ -73,7 +73,7 @@ impl Quiet {
         self.kinds.is_empty()
     }
 
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.kinds.clear();
     }
 
@@ -103,7 +103,7 @@ impl Quiet {
     }
 
     /// Adds it all to counts by rule and verdict.
-    pub(super) fn settle(&mut self, verdicts: &mut HashMap<(Arc<str>, Verdict), u64>) {
+    pub(crate) fn settle(&mut self, verdicts: &mut HashMap<(Arc<str>, Verdict), u64>) {
         for (index, rule, verdict, times) in self.totals() {
             let name = index.name(rule).clone();
             *verdicts.entry((name, verdict)).or_default() += times;
@@ -113,11 +113,11 @@ impl Quiet {
 }
 
 /// Takes notes of one event.
-pub(super) struct Notes<'q>(&'q mut Kind);
+pub(crate) struct Notes<'q>(&'q mut Kind);
 
 impl Notes<'_> {
     /// Notes what a rule got.
-    pub(super) fn got(&mut self, rule: u32, other: Other) {
+    pub(crate) fn got(&mut self, rule: u32, other: Other) {
         self.0.notes.push((rule, other));
         self.0.shorten();
     }
