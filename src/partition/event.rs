@@ -73,8 +73,7 @@ impl Partition {
         if converts {
             case.convert(self, event);
         }
-        let age = now.saturating_sub(event.time);
-        case.propose(self, &event.kind, age, resumes);
+        case.propose(self, &event.kind, resumes);
         let want = case.till.close(self);
         if moment.crossed_trimmed_edge() {
             output.trimmed_windows += 1;
@@ -102,7 +101,8 @@ fn number_parts(entries: &mut [LogEntry], already: u32) {
 
 impl Case<'_> {
     /// Asks the rules that listen, and tries what they propose.
-    fn propose(&mut self, partition: &Partition, kind: &str, age: Millis, resumes: bool) {
+    fn propose(&mut self, partition: &Partition, kind: &str, resumes: bool) {
+        let age = self.now.saturating_sub(self.time);
         if !resumes && let Some(proposals) = self.sift(partition, kind, age) {
             return self.arbitrate(partition, &proposals);
         }
