@@ -5,7 +5,7 @@ use crate::clock::Millis;
 use crate::decode::{Decoder, Rejection};
 use crate::event::Stored;
 use crate::partition::{Input, LogEntry, Output, Partition, Silenced};
-use crate::rules::{RuleError, RuleSet};
+use crate::rules::{RuleError, RuleSet, Tally};
 use crate::state::{Customers, JournalLimits};
 use bytes::Bytes;
 use jiff::tz::TimeZone;
@@ -35,10 +35,10 @@ pub struct Line {
     pub errors: Vec<(Arc<str>, RuleError)>,
     /// Whether the event had been seen before.
     pub duplicate: bool,
-    /// How often each rule got each verdict.
-    pub verdicts: HashMap<(Arc<str>, Verdict), u64>,
     /// The rules whose earlier decisions the event was what they were for.
     pub conversions: Vec<Arc<str>>,
+    verdicts: HashMap<(Arc<str>, Verdict), u64>,
+    quiet: Tally,
 }
 
 impl Line {
@@ -60,7 +60,15 @@ impl Line {
             errors: output.errors,
             duplicate: output.duplicates > 0,
             verdicts: output.verdicts,
+            quiet: output.quiet,
         }
+    }
+
+    /// How often each rule got each verdict.
+    #[must_use]
+    pub fn verdicts(&mut self) -> &HashMap<(Arc<str>, Verdict), u64> {
+        self.quiet.settle(&mut self.verdicts);
+        &self.verdicts
     }
 }
 
@@ -75,7 +83,7 @@ impl Replay {
         list_silenced: bool,
     ) -> Self {
         let customers = Arc::new(Customers::default());
-        let mut partition = Partition::new(customers.clone(), limits, zone);
+        let mut partition = Partition::new(customers.clone(), limits, zone).keeping_quiet();
         if list_silenced {
             partition = partition.listing_silenced();
         }

@@ -55,7 +55,9 @@ impl Run {
         Self {
             side,
             rules: rules.clone(),
-            partition: partition.sharing(number, ledger.clone(), Arc::default()),
+            partition: partition
+                .sharing(number, ledger.clone(), Arc::default())
+                .keeping_quiet(),
             recovery: Recovery::default(),
             tally: Tally::default(),
         }
@@ -296,6 +298,7 @@ impl Lane {
             for (key, times) in output.verdicts {
                 *run.tally.verdicts.entry(key).or_default() += times;
             }
+            run.tally.quiet.append(output.quiet);
             for (rule, _) in &output.errors {
                 run.tally.failed(rule);
             }

@@ -7,6 +7,7 @@ use crate::clock::Millis;
 use crate::money::Money;
 use crate::partitioning::CustomerId;
 use crate::policy::local_day;
+use crate::rules;
 use foldhash::fast::RandomState;
 use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
@@ -30,6 +31,8 @@ pub(super) struct OfRule {
 pub(super) struct Tally {
     pub(super) rules: BTreeMap<Arc<str>, OfRule>,
     pub(super) verdicts: HashMap<(Arc<str>, Verdict), u64>,
+    /// Verdicts that [`Tally::add`] adds to these.
+    pub(super) quiet: rules::Tally,
     pub(super) spent: BTreeMap<(Arc<str>, Date), Money>,
     /// By which rule set, how many decisions.
     pub(super) generations: BTreeMap<Arc<str>, u64>,
@@ -72,7 +75,7 @@ impl Tally {
     }
 
     /// Adds what the same side did in another partition.
-    pub(super) fn add(&mut self, other: Self) {
+    pub(super) fn add(&mut self, mut other: Self) {
         for (rule, more) in other.rules {
             let own = self.rules.entry(rule).or_default();
             own.sent += more.sent;
@@ -82,6 +85,7 @@ impl Tally {
             own.converted += more.converted;
             own.errors += more.errors;
         }
+        other.quiet.settle(&mut other.verdicts);
         for (key, more) in other.verdicts {
             *self.verdicts.entry(key).or_default() += more;
         }

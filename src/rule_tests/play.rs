@@ -107,15 +107,15 @@ impl Player<'_> {
         self.take(line, span, found);
     }
 
-    fn take(&mut self, line: Line, span: Option<&Span>, found: &mut Found) {
-        if let Some(rejection) = line.rejection {
+    fn take(&mut self, mut line: Line, span: Option<&Span>, found: &mut Found) {
+        if let Some(rejection) = line.rejection.take() {
             found
                 .refused
                 .push((span.cloned().unwrap_or(0..0), rejection));
         }
-        for ((rule, verdict), count) in line.verdicts {
-            if *rule == *self.rule {
-                *found.verdicts.entry(verdict).or_default() += count;
+        for ((rule, verdict), count) in line.verdicts() {
+            if **rule == *self.rule {
+                *found.verdicts.entry(*verdict).or_default() += count;
             }
         }
         let errors = line

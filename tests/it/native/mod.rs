@@ -271,12 +271,12 @@ fn replayed(rules: RuleSet, seed: u64, events: i64) -> String {
     }));
     let mut out = String::new();
     for (number, line) in (1..).zip(&lines) {
-        let line = replay.line(number, line);
+        let mut line = replay.line(number, line);
         for decision in &line.decisions {
             out += std::str::from_utf8(&decision.to_cloudevent()).unwrap();
             out.push('\n');
         }
-        let mut verdicts: Vec<_> = line.verdicts.iter().collect();
+        let mut verdicts: Vec<_> = line.verdicts().clone().into_iter().collect();
         verdicts.sort_by_key(|((rule, verdict), _)| (rule.clone(), verdict.word()));
         out += &format!("{:?} {:?} {verdicts:?}\n", line.silenced, line.errors);
     }
