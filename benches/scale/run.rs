@@ -129,7 +129,8 @@ impl Race {
     fn runner(&self, number: u64, customers: Arc<Customers>, rules: &RuleSet) -> Option<f64> {
         let plan = self.plan;
         let mut partition =
-            Partition::new(customers, JournalLimits::default(), jiff::tz::TimeZone::UTC);
+            Partition::new(customers, JournalLimits::default(), jiff::tz::TimeZone::UTC)
+                .keeping_quiet();
         let mut traffic = Traffic::new(
             number,
             plan.threads,

@@ -55,27 +55,27 @@ impl Partition {
             }
         };
         // What waited for a grant was applied before.
-        let applied = match self.undecided.take() {
-            Some(waited) => waited,
+        let (customer, applied) = match self.undecided.take() {
+            Some(waited) => (self.customers.get(event.customer.as_str())?, waited),
             None => {
                 let before = self.position;
                 self.arrive(input);
                 let told = self.told(input, event);
                 // What was imported is past: it is known from now on, and nobody answers it.
                 let applied = self.apply(event, input.sequence, output);
-                let (_, index) = applied.filter(|_| !event.imported)?;
+                let (customer, index) = applied.filter(|_| !event.imported)?;
                 if let Some(told) = told {
                     let key = (told.outcome.word(), told.reception.word());
                     *output.outcomes.entry(key).or_default() += 1;
                 }
-                super::Applied {
+                let applied = super::Applied {
                     index,
                     before,
                     told,
-                }
+                };
+                (customer, applied)
             }
         };
-        let customer = self.customers.get(event.customer.as_str())?;
         let want = self.decide(input, event, (customer, applied), now, rules, output);
         self.undecided = want.as_ref().map(|_| applied);
         want

@@ -17,6 +17,7 @@ mod journal;
 mod ledger;
 mod list;
 mod names;
+mod numbers;
 mod pending;
 mod planning;
 mod profile;

@@ -1,11 +1,12 @@
 //! Words that many customers share (categories, merchants, rules, …), and the shapes of journal entries,
 //! each kept once.
 
+use super::numbers::Numbers;
 use super::shape::{Shape, ShapeClass, ShapeId};
 use super::shapes::Shapes;
 use super::table::Table;
-use dashmap::DashMap;
 use foldhash::fast::RandomState;
+use std::hash::BuildHasher as _;
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -24,7 +25,8 @@ impl Name {
 /// told without a lock.
 #[derive(Debug, Default)]
 pub struct Names {
-    numbers: DashMap<Arc<str>, Name, RandomState>,
+    hasher: RandomState,
+    numbers: Numbers,
     words: Table<Arc<str>>,
     /// The last word's number; whoever holds it may add one.
     last: Mutex<u32>,
@@ -34,27 +36,36 @@ pub struct Names {
 impl Names {
     /// The name of a word, new or known.
     pub fn intern(&self, word: &str) -> Name {
-        if let Some(name) = self.find(word) {
+        let hash = self.hasher.hash_one(word);
+        if let Some(name) = self.look_up(hash, word) {
             return name;
         }
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(name) = self.find(word) {
+        if let Some(name) = self.look_up(hash, word) {
             return name;
         }
         let number = last.checked_add(1).and_then(NonZeroU32::new);
         let number = number.expect("invariant: fewer than 2^32 different words fit into memory");
         *last = number.get();
-        let (name, word) = (Name(number), Arc::<str>::from(word));
+        let name = Name(number);
         // Before its name can be found, so that whoever has a name can resolve it.
-        self.words.set(name.index(), word.clone());
-        self.numbers.insert(word, name);
+        self.words.set(name.index(), word.into());
+        let hash_of = |index| self.hasher.hash_one(&**self.words.get(index as u32));
+        self.numbers.add(hash, name.index().into(), hash_of);
         name
     }
 
     /// The name of a word that was seen before.
     #[must_use]
     pub fn find(&self, word: &str) -> Option<Name> {
-        self.numbers.get(word).map(|name| *name)
+        self.look_up(self.hasher.hash_one(word), word)
+    }
+
+    fn look_up(&self, hash: u64, word: &str) -> Option<Name> {
+        // Numbers of words are below 2³².
+        let is = |index| **self.words.get(index as u32) == *word;
+        let index = self.numbers.find(hash, is)?;
+        NonZeroU32::new(index as u32 + 1).map(Name)
     }
 
     /// The word of a name, to be kept.
@@ -101,7 +112,7 @@ impl Names {
     /// Whether there is no word.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.numbers.is_empty()
+        self.numbers.len() == 0
     }
 }
 

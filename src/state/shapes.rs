@@ -2,11 +2,12 @@
 //! the processor's cache, however many merchants there are.
 
 use super::names::Name;
+use super::numbers::Numbers;
 use super::shape::{Place, Shape, ShapeClass, ShapeId};
 use super::table::Table;
-use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// What the shapes of a class differ in.
@@ -70,7 +71,8 @@ struct Next {
 /// Shapes and their ids. Grows only; an id is resolved without a lock.
 #[derive(Debug)]
 pub(super) struct Shapes {
-    ids: DashMap<Shape, ShapeId, RandomState>,
+    hasher: RandomState,
+    ids: Numbers,
     classes: Classes,
     /// Those for which no class was left.
     mixed: Table<Shape>,
@@ -89,7 +91,8 @@ impl Default for Shapes {
 impl Shapes {
     fn with_limits(classes_max: u32, indexes_max: u32) -> Self {
         Self {
-            ids: DashMap::default(),
+            hasher: RandomState::default(),
+            ids: Numbers::default(),
             classes: Classes::default(),
             mixed: Table::default(),
             next: Mutex::default(),
@@ -100,21 +103,24 @@ impl Shapes {
 
     /// The id of a shape, new or known.
     pub(super) fn intern(&self, shape: Shape) -> ShapeId {
-        if let Some(id) = self.find(&shape) {
+        let hash = self.hasher.hash_one(shape);
+        if let Some(id) = self.find(hash, &shape) {
             return id;
         }
         let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(id) = self.find(&shape) {
+        if let Some(id) = self.find(hash, &shape) {
             return id;
         }
         // Before its id can be found, so that whoever has an id can resolve it.
         let id = ShapeId::new(self.put(&mut next, shape));
-        self.ids.insert(shape, id);
+        let hash_of = |bits| self.hasher.hash_one(self.shape(ShapeId::from_bits(bits)));
+        self.ids.add(hash, id.bits(), hash_of);
         id
     }
 
-    fn find(&self, shape: &Shape) -> Option<ShapeId> {
-        self.ids.get(shape).map(|id| *id)
+    fn find(&self, hash: u64, shape: &Shape) -> Option<ShapeId> {
+        let is = |bits| self.shape(ShapeId::from_bits(bits)) == *shape;
+        self.ids.find(hash, is).map(ShapeId::from_bits)
     }
 
     fn put(&self, next: &mut Next, shape: Shape) -> Place {
