@@ -8,6 +8,10 @@ use dashmap::DashMap;
 use foldhash::fast::RandomState;
 use std::sync::Arc;
 
+/// Parts of the map, each with a lock of its own. So many that partitions seldom meet at one, and that none takes long to
+/// grow.
+const SHARDS: usize = 256;
+
 /// The customer map. Each customer is written only by the task that owns its partition; a reader
 /// takes a snapshot, which the writer leaves alone (copy on write).
 #[derive(Debug)]
@@ -24,7 +28,11 @@ impl Default for Customers {
             names.intern(word);
         }
         Self {
-            map: DashMap::default(),
+            map: DashMap::with_capacity_and_hasher_and_shard_amount(
+                0,
+                RandomState::default(),
+                SHARDS,
+            ),
             names,
         }
     }
