@@ -1,5 +1,5 @@
 # What one can do here. Nothing is needed but git, a C compiler, Rust, Python 3 and make; what is
-# installed besides (cargo-nextest, cargo-deny, promtool) is used.
+# installed besides (cargo-nextest, cargo-deny, promtool, valgrind) is used.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
